@@ -1,0 +1,1 @@
+"""Makes the weights of streamrestore; not part of the installed package."""
