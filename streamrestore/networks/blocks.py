@@ -1,0 +1,83 @@
+"""Parts that two or more networks share."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SLOPE = 0.1
+"""Of the leaky ReLU: a ReLU would kill half of the few maps that carry the whole picture."""
+
+
+def activate(x: Tensor) -> Tensor:
+    """Leaky ReLU, in place: for what a convolution or a sum just made."""
+    return F.leaky_relu(x, SLOPE, inplace=True)
+
+
+class ResidualBlock(nn.Module):
+    """``x + conv(act(conv(x)))`` with 3x3 kernels; (N, C, H, W) -> the same."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        with torch.no_grad():
+            self.second.weight.mul_(0.1)  # starts near the identity
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(activate(self.first(x)))
+
+
+class Halve(nn.Conv2d):
+    """2x2 convolution of stride 2: (N, C, H, W) -> (N, D, H/2, W/2)."""
+
+    def __init__(self, width_in: int, width_out: int) -> None:
+        super().__init__(width_in, width_out, 2, stride=2)
+
+
+class Enlarge(nn.Module):
+    """1x1 convolution and pixel shuffle: (N, C, H, W) -> (N, D, H*factor, W*factor)."""
+
+    def __init__(self, width_in: int, width_out: int, factor: int = 2) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width_in, width_out * factor**2, 1)
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pixel_shuffle(self.conv(x), self.factor)
+
+
+def fold_input(conv: nn.Conv2d, inward: Tensor) -> None:
+    """Let a convolution read another basis of its input, in place.
+
+    The convolution saw M maps ``A z`` per frame; afterwards it sees the K maps z. Exact, since both
+    are linear and zero padding is zero in both.
+
+    Args:
+        conv: reads one or more groups of M maps, one group per frame.
+        inward: A, (M, K).
+    """
+    groups = conv.weight.detach().split(inward.shape[0], dim=1)  # each (O, M, k, k)
+    matrix = inward.to(conv.weight.dtype)
+    folded = [torch.einsum("omij,mk->okij", group, matrix) for group in groups]
+    conv.weight = nn.Parameter(torch.cat(folded, dim=1), requires_grad=False)
+    conv.in_channels = conv.weight.shape[1]
+
+
+def fold_output(conv: nn.Conv2d, outward: Tensor) -> None:
+    """Let a convolution write another basis of its first maps, in place.
+
+    Its first M output maps r become ``B r``; further maps stay.
+
+    Args:
+        outward: B, (K, M).
+    """
+    maps = outward.shape[1]
+    weight, matrix = conv.weight.detach(), outward.to(conv.weight.dtype)
+    folded = torch.einsum("km,moij->koij", matrix, weight[:maps])
+    conv.weight = nn.Parameter(torch.cat([folded, weight[maps:]]), requires_grad=False)
+    if conv.bias is not None:
+        bias = conv.bias.detach()
+        conv.bias = nn.Parameter(torch.cat([matrix @ bias[:maps], bias[maps:]]), requires_grad=False)
+    conv.out_channels = conv.weight.shape[0]

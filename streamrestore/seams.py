@@ -1,0 +1,193 @@
+"""The seams of the house: what a source, a sink and a branch are. Data and Protocols only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+from streamrestore.frames import ColorInfo, FrameBatch, PixelFormat
+from streamrestore.weather import Decision, Weather, WeatherEstimate
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """One stream of a container.
+
+    Attributes:
+        kind: FFmpeg's word: video, audio, subtitle, data, attachment.
+        codec: FFmpeg's name, empty if it knows none.
+    """
+
+    index: int
+    kind: str
+    codec: str
+    time_base: Fraction | None
+    start: Fraction | None
+    """First timestamp, in seconds."""
+    duration: Fraction | None
+    """In seconds."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What is known before the first frame.
+
+    Attributes:
+        name: as the user gave it, without credentials.
+        container: FFmpeg's name of the format, such as ``mov,mp4,m4a,3gp,3g2,mj2``.
+        video: the stream that is restored.
+        frame_count: as the container claims, if it does.
+        rate: average frame rate, if known.
+    """
+
+    name: str
+    container: str
+    streams: tuple[StreamInfo, ...]
+    video: StreamInfo
+    width: int
+    height: int
+    format: PixelFormat
+    pixel_format: str
+    """FFmpeg's name of the stored format."""
+    color: ColorInfo
+    time_base: Fraction
+    rate: Fraction | None = None
+    rotation: int = 0
+    sample_aspect_ratio: Fraction = Fraction(1)
+    interlaced: bool = False
+    duration: Fraction | None = None
+    """Of the video stream as the container claims, in seconds."""
+    frame_count: int | None = None
+    is_live: bool = False
+
+
+@dataclass(slots=True)
+class SourceStatus:
+    """What was chosen, and what was met so far.
+
+    Attributes:
+        decoder: name of the decoder, with its threads.
+        why: why this source was chosen.
+        losses: what could not be decoded, by kind, counted.
+        notes: what the user should know, such as "timestamps were missing".
+    """
+
+    decoder: str = ""
+    why: str = ""
+    frames: int = 0
+    losses: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+
+
+class Source(Protocol):
+    """Pictures come in here: a file, a camera, a caller's arrays."""
+
+    @property
+    def info(self) -> SourceInfo: ...
+
+    @property
+    def status(self) -> SourceStatus: ...
+
+    def __iter__(self) -> Iterator[FrameBatch]:
+        """Frames in presentation order; each batch of one size, format, colour and orientation."""
+        ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Restored:
+    """Frames on their way out, and how they came about."""
+
+    frames: FrameBatch
+    decision: Decision
+    estimate: WeatherEstimate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SinkReport:
+    """What a sink wrote.
+
+    Attributes:
+        path: the final file, if it is one.
+        frames: pictures written.
+        copied: packets copied, by stream index of the source.
+        dropped: what was left out, in words.
+        notes: what the user should know, such as "rotation cannot be stored in avi".
+    """
+
+    path: Path | None
+    frames: int
+    codec: str
+    bytes: int = 0
+    copied: Mapping[int, int] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Sink(Protocol):
+    """Restored pictures leave here: a file, a socket."""
+
+    def write(self, restored: Restored) -> None: ...
+
+    def finish(self) -> SinkReport:
+        """Complete the output; a file gets its final name only now."""
+        ...
+
+    def abort(self) -> None:
+        """Leave nothing behind."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BranchNeeds:
+    """What a caller of a branch must provide.
+
+    Attributes:
+        temporal_radius: past frames that it looks at.
+        multiple_of: height and width must be multiples of it.
+        halo: pixels around a tile that its result depends on.
+        tileable: False if the result on tiles differs from that on the whole picture.
+        gmac_per_megapixel: billions of multiply-adds for a million pixels.
+    """
+
+    temporal_radius: int
+    multiple_of: int
+    halo: int
+    tileable: bool
+    gmac_per_megapixel: float
+
+
+class Branch(Protocol):
+    """A network that estimates one weather's residual."""
+
+    weather: Weather
+    needs: BranchNeeds
+    layout: Literal["planes", "rgb"]
+    """``planes`` if it also takes unshuffled 4:2:0 planes, ``rgb`` if RGB alone."""
+
+    def prepare(self, thumbnail: Tensor) -> Any:
+        """Context of whole pictures, once per frame: (N, 3, h, w) RGB thumbnails -> any."""
+        ...
+
+    def forward(self, x: Tensor, context: Any) -> Tensor:
+        """(N, T, C, H, W) -> residual (N, C, H, W); T = 1 + temporal_radius, the last is now."""
+        ...

@@ -1,0 +1,124 @@
+"""Every setting, with its default, in one place.
+
+The same frozen structs are filled from YAML, the command line and Python. Unknown keys are refused
+with the nearest known name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+
+from streamrestore.errors import UsageError
+
+Strength = Annotated[float, msgspec.Meta(ge=0.0, le=1.5)]
+Positive = Annotated[float, msgspec.Meta(gt=0.0)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+DEFAULT_STRENGTH = 1.0
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all settings."""
+
+
+class WindowSettings(Settings):
+    """How a file is cut into clips."""
+
+    clip_seconds: Positive = 2.0
+    """Aimed length of a clip."""
+    cut_threshold: Positive = 0.12
+    """Change of the small luma picture, 0 to 1, that ends a scene."""
+    gap_frames: Positive = 4.0
+    """Frame durations without a frame that end a clip."""
+
+
+class PolicySettings(Settings):
+    """From estimates to decisions."""
+
+    min_gain_db: float = 0.5
+    """Predicted gain below which a clip is left alone."""
+    confident: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5
+    """Probability from which a weather counts as present."""
+    unknown: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5
+    """Probability of an unknown damage from which a clip without a confident weather is unsure."""
+    switch_cost_db: Annotated[float, msgspec.Meta(ge=0.0)] = 2.0
+    """Gain that a change of branch between neighbouring clips must bring."""
+    max_passes: Literal[1, 2] = 1
+    """Branches that one clip may pass through."""
+
+
+class RestoreSettings(Settings):
+    """Which networks run, where, and how strongly."""
+
+    tier: str = "fast"
+    branch: Literal["auto", "none", "rain", "haze", "raindrop", "noise"] = "auto"
+    strength: Strength = DEFAULT_STRENGTH
+    gates: tuple[Annotated[float, msgspec.Meta(ge=0.0)], ...] | None = None
+    """Multipliers of the denoiser's gates, one per level."""
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    threads: Count = 1
+    """Threads of torch on the CPU; decoder and encoder threads work beside them."""
+    policy: PolicySettings = PolicySettings()
+
+
+class EncodeSettings(Settings):
+    """How the result is written."""
+
+    codec: Literal["auto", "h264", "hevc", "av1", "ffv1"] = "auto"
+    crf: Annotated[float, msgspec.Meta(ge=0, le=63)] | None = None
+    """Constant quality, smaller is better; None takes the codec's value from `encode.codecs`."""
+    preset: str | None = None
+    threads: Count = 2
+    force_encode: bool = False
+    """Encode even if no frame was restored."""
+    overwrite: bool = False
+
+
+class JobSettings(Settings):
+    """One run over one file."""
+
+    restore: RestoreSettings = RestoreSettings()
+    windows: WindowSettings = WindowSettings()
+    encode: EncodeSettings = EncodeSettings()
+    strict: bool = False
+    """Refuse damaged input instead of restoring what decodes."""
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def read_settings(kind: type[S], values: Mapping[str, Any]) -> S:
+    """Build settings from plain values, nested mappings included.
+
+    Raises:
+        UsageError: an unknown key (with the nearest known one), or a value out of range.
+    """
+    _refuse_unknown(kind, values, "")
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"settings: {error}") from error
+
+
+def settings_hash(settings: Settings) -> str:
+    """Twelve hexadecimal digits that change with any setting."""
+    encoded = msgspec.json.encode(settings, order="sorted")
+    return hashlib.sha256(encoded).hexdigest()[:12]
+
+
+def _refuse_unknown(kind: type[Settings], values: Mapping[str, Any], where: str) -> None:
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    for key, value in values.items():
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(fields))}"
+            raise UsageError(f"settings: there is no {where + key!r}; {hint}")
+        nested = fields[key]
+        if isinstance(value, Mapping) and isinstance(nested, type) and issubclass(nested, Settings):
+            _refuse_unknown(nested, value, f"{where}{key}.")

@@ -1,0 +1,89 @@
+"""Weights on disk: safetensors whose metadata says which network they belong to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from streamrestore.errors import WeightsError
+from streamrestore.networks import registry
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """One file of weights.
+
+    Attributes:
+        network: key of the registry.
+        shape: fields of its config.
+        notes: further metadata, such as training minutes.
+        digest: SHA-256 of the file.
+    """
+
+    path: Path
+    network: str
+    shape: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+    notes: Mapping[str, str]
+    digest: str
+
+    def build(self) -> nn.Module:
+        """The network with these weights, in evaluation mode, without gradients.
+
+        Raises:
+            WeightsError: the tensors do not fit the network that the metadata name.
+        """
+        module = registry.build(self.network, self.shape)
+        expected = {name: tuple(t.shape) for name, t in module.state_dict().items()}
+        found = {name: tuple(t.shape) for name, t in self.tensors.items()}
+        if expected != found:
+            wrong = sorted(set(expected.items()) ^ set(found.items()))[0][0]
+            raise WeightsError(f"{self.path}: tensor {wrong!r} does not fit a network {self.network!r}")
+        module.load_state_dict(dict(self.tensors))
+        return module.requires_grad_(False).eval()
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def read(path: Path, *, digest: str | None = None) -> Weights:
+    """Read a file of weights.
+
+    Args:
+        digest: SHA-256 that it must have.
+
+    Raises:
+        WeightsError: missing, not safetensors, altered, or without our metadata.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file of weights")
+    found = digest_of(path)
+    if digest is not None and found != digest:
+        raise WeightsError(f"{path}: altered since it was published (SHA-256 {found[:12]}…, not {digest[:12]}…)")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = dict(file.metadata() or {})
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: not a safetensors file ({error})") from error
+    if "network" not in metadata or "shape" not in metadata:
+        raise WeightsError(f"{path}: its metadata do not say which network it belongs to")
+    network, shape = metadata.pop("network"), msgspec.json.decode(metadata.pop("shape"))
+    return Weights(path, network, shape, tensors, metadata, found)
+
+
+def write(path: Path, network: str, module: nn.Module, notes: Mapping[str, str]) -> None:
+    """Write a network's weights as fp32 with the metadata that `read` needs."""
+    shape = msgspec.json.encode(registry.shape_of(module)).decode()
+    tensors = {name: t.detach().cpu().contiguous() for name, t in module.state_dict().items()}
+    save_file(tensors, str(path), metadata={"network": network, "shape": shape, **notes})

@@ -1,0 +1,64 @@
+"""What a training run is: one YAML file, checked on reading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+
+from streamrestore.settings import Settings, read_settings
+
+
+class TaskConfig(Settings):
+    """One branch's diet."""
+
+    share: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    """Of the steps, relative to the other tasks'."""
+    batch: int = 16
+    crop: int = 128
+    """Side of the square pictures, pixels; a multiple of the network's."""
+    whole: bool = False
+    """Shrink a large part of the picture to the crop instead of cutting native pixels."""
+    turn: bool = False
+    """Quarter turns and upside-down flips (where gravity does not matter)."""
+    coded: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.25
+    """Share of samples that are compressed after the damage, as stored footage is."""
+    pairs: dict[str, float] = {}
+    """Folders of real pairs, and the share of samples taken from each."""
+    depth: dict[str, float] = {}
+    """Folders of RGB with depth, likewise (haze)."""
+
+
+class TrainConfig(Settings, kw_only=True):
+    """One network's training."""
+
+    name: str
+    network: str
+    """Key of the registry."""
+    shape: dict[str, Any] = {}
+    """Fields of the network's config that differ from the defaults."""
+    tasks: dict[str, TaskConfig]
+    clean: list[str]
+    """Folders of clean pictures under the data directory."""
+    seed: int = 0
+    minutes: float = 60.0
+    """Time budget over all resumed runs; the rate falls to zero at its end."""
+    peak_rate: float = 1e-3
+    warmup_steps: int = 200
+    weight_decay: float = 1e-4
+    clip_norm: float = 1.0
+    ema: float = 0.999
+    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
+    start_from: str = ""
+    """Weights (safetensors) to start from instead of random ones."""
+
+
+def read_config(path: Path) -> TrainConfig:
+    """Read a run's YAML.
+
+    Raises:
+        UsageError: unknown keys or bad values.
+    """
+    return read_settings(TrainConfig, yaml.safe_load(path.read_text()))

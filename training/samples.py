@@ -1,0 +1,166 @@
+"""Batches of damaged and clean pictures: batch k follows from the seed and k alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from training import degrade
+from training.config import TaskConfig, TrainConfig
+from training.data import DepthPicture, Pair, Picture, read_clean, read_depth, read_pairs
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Pictures of one task.
+
+    Attributes:
+        degraded, target: (N, 3, S, S) RGB, nominally in [0, 1].
+    """
+
+    task: str
+    degraded: Tensor
+    target: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Which part of a picture is cut, and how it is turned."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    turns: int
+    mirror: bool
+
+    def cut(self, picture: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
+        """The part as a square of `side` pixels, (S, S, ...)."""
+        part = picture[self.top : self.top + self.height, self.left : self.left + self.width]
+        if part.shape[:2] != (side, side):
+            small = min(part.shape[:2]) < side
+            part = cv2.resize(part, (side, side), interpolation=cv2.INTER_LINEAR if small else cv2.INTER_AREA)
+        part = np.rot90(part, self.turns)
+        return np.ascontiguousarray(part[:, ::-1] if self.mirror else part)
+
+
+def draw_view(rng: np.random.Generator, size: tuple[int, int], task: TaskConfig) -> View:
+    """A random part of a picture of `size` (height, width)."""
+    height, width = size
+    if task.whole:
+        side = rng.uniform(0.6, 1.0) * min(height, width)
+        cut = (int(side), int(side * np.exp(rng.uniform(-0.15, 0.15))))
+    else:
+        # Mostly native pixels; sometimes shrunken ones, whose edges are sharper than any camera's.
+        scale = 1.0 if rng.random() < 0.7 else rng.uniform(1.0, 2.0)
+        cut = (int(task.crop * scale), int(task.crop * scale))
+    h, w = min(height, cut[0]), min(width, cut[1])
+    return View(
+        int(rng.integers(height - h + 1)),
+        int(rng.integers(width - w + 1)),
+        h,
+        w,
+        int(rng.integers(4)) if task.turn else 0,
+        bool(rng.random() < 0.5),
+    )
+
+
+class Samples(Dataset[Batch]):
+    """Every batch of a run.
+
+    Args:
+        config: the run.
+        data: folder with the folders that the config names.
+    """
+
+    def __init__(self, config: TrainConfig, data: Path) -> None:
+        self.config = config
+        self.clean = read_clean([data / name for name in config.clean], "train")
+        folders = {name for task in config.tasks.values() for name in task.pairs}
+        self.pairs = {name: list(read_pairs(data / name, "train")) for name in sorted(folders)}
+        folders = {name for task in config.tasks.values() for name in task.depth}
+        self.depth = {name: list(read_depth(data / name, "train")) for name in sorted(folders)}
+        shares = np.array([task.share for task in config.tasks.values()])
+        self.shares = shares / shares.sum()
+
+    def __getitem__(self, step: int) -> Batch:
+        rng = np.random.default_rng([self.config.seed, step])
+        name = str(rng.choice(list(self.config.tasks), p=self.shares))
+        task = self.config.tasks[name]
+        made = [self.sample(rng, name, task) for _ in range(task.batch)]
+        degraded, target = (torch.cat(tensors) for tensors in zip(*made, strict=True))
+        return Batch(name, degraded, target)
+
+    def sample(self, rng: np.random.Generator, name: str, task: TaskConfig) -> tuple[Tensor, Tensor]:
+        """One damaged and one clean picture, each (1, 3, S, S)."""
+        place = rng.random()
+        for folder, share in task.pairs.items():
+            if place < share:
+                return self._from_pair(rng, self.pairs[folder], task)
+            place -= share
+        for folder, share in task.depth.items():
+            if place < share:
+                return self._from_depth(rng, name, self.depth[folder], task)
+            place -= share
+        picture = self.clean[int(rng.integers(len(self.clean)))]
+        clean = brighten(rng, draw_view(rng, picture.shape[:2], task).cut(picture, task.crop))
+        sample = degrade.apply_recipe(to_tensor(clean), degrade.draw_recipe(rng, name, coded=task.coded), rng)
+        return sample.frames, sample.target
+
+    def _from_pair(
+        self, rng: np.random.Generator, pairs: list[Pair], task: TaskConfig
+    ) -> tuple[Tensor, Tensor]:
+        pair = pairs[int(rng.integers(len(pairs)))]
+        view = draw_view(rng, pair.target.shape[:2], task)
+        degraded, target = view.cut(pair.degraded, task.crop), view.cut(pair.target, task.crop)
+        return to_tensor(unit(degraded)), to_tensor(unit(target))
+
+    def _from_depth(
+        self, rng: np.random.Generator, name: str, pictures: list[DepthPicture], task: TaskConfig
+    ) -> tuple[Tensor, Tensor]:
+        chosen = pictures[int(rng.integers(len(pictures)))]
+        view = draw_view(rng, chosen.picture.shape[:2], task)
+        clean = brighten(rng, view.cut(chosen.picture, task.crop))
+        depth = torch.from_numpy(view.cut(chosen.inverse_depth, task.crop))
+        recipe = degrade.draw_recipe(rng, name, coded=task.coded)
+        sample = degrade.apply_recipe(to_tensor(clean), recipe, rng, depth=depth)
+        return sample.frames, sample.target
+
+
+def unit(picture: Picture) -> Floats:
+    """Codes to [0, 1]."""
+    return picture.astype(np.float32) / np.float32(255)
+
+
+def brighten(rng: np.random.Generator, picture: Picture) -> Floats:
+    """[0, 1], half of the time with another exposure and white balance, so that dusk is met, too."""
+    clean = unit(picture)
+    if rng.random() < 0.5:
+        gain = np.exp(rng.uniform(-0.7, 0.15)) * np.exp(rng.uniform(-0.08, 0.08, 3))
+        clean = np.minimum(clean * gain.astype(np.float32), 1.0) ** np.float32(np.exp(rng.uniform(-0.2, 0.2)))
+    return clean
+
+
+def to_tensor(picture: Floats) -> Tensor:
+    """(H, W, 3) -> (1, 3, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
+
+
+def batches(samples: Samples, start: int, workers: int) -> Iterator[Batch]:
+    """Batches from number `start` on, for ever; made in `workers` processes, or in this one if 0."""
+    steps = range(start, 2**40)
+    if workers == 0:
+        return (samples[step] for step in steps)
+    return iter(DataLoader(samples, batch_size=None, sampler=steps, num_workers=workers, prefetch_factor=4))
+

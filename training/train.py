@@ -1,0 +1,131 @@
+"""Train a network: ``python -m training.train CONFIG --data DIR --run DIR [--minutes M]``.
+
+Goes on from the run's checkpoint if there is one. The time budget counts over all its runs; the
+learning rate warms up, then falls along a cosine of the share of the budget that is spent.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import math
+import time
+from pathlib import Path
+
+import click
+import cv2
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from streamrestore.networks import registry
+from streamrestore.settings import settings_hash
+from streamrestore.weights import store
+from training import checkpoint
+from training.config import TrainConfig, read_config
+from training.losses import charbonnier
+from training.samples import Samples, batches
+
+SAVE_SECONDS = 180.0
+LOG_STEPS = 100
+
+
+def residual_of(network: nn.Module, pictures: Tensor, task: str) -> Tensor:
+    """Run a network on whole pictures: (N, 3, H, W) -> residual (N, 3, H, W)."""
+    unshuffle = network.config.unshuffle
+    x = F.pixel_unshuffle(pictures, unshuffle).contiguous(memory_format=torch.channels_last)
+    residual = network(x, task) if hasattr(network, "ends") else network(x)
+    return F.pixel_shuffle(residual.float(), unshuffle)
+
+
+def rate_at(step: int, spent: float, config: TrainConfig) -> float:
+    """Learning rate after `step` steps with the share `spent`, 0 to 1, of the budget gone."""
+    warm = min(1.0, (step + 1) / config.warmup_steps)
+    return config.peak_rate * warm * max(0.01, 0.5 * (1 + math.cos(math.pi * min(1.0, spent))))
+
+
+@torch.no_grad()
+def follow(ema: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move the averaged weights a little towards the present ones."""
+    for average, value in zip(ema.parameters(), model.parameters(), strict=True):
+        average.lerp_(value, 1 - decay)
+
+
+def train(config: TrainConfig, data: Path, run: Path, workers: int, threads: int) -> None:
+    """Train until the budget is spent; leaves ``checkpoint.safetensors`` and ``ema.safetensors``."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(config.seed)
+    fabric = Fabric(accelerator="auto", devices=1, precision=config.precision)
+    model = registry.build(config.network, config.shape).to(memory_format=torch.channels_last)
+    if config.start_from:
+        model.load_state_dict(store.read(Path(config.start_from)).tensors)
+    ema = copy.deepcopy(model).requires_grad_(False)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.peak_rate, weight_decay=config.weight_decay, betas=(0.9, 0.99)
+    )
+    run.mkdir(parents=True, exist_ok=True)
+    state_path = run / "checkpoint.safetensors"
+    progress = checkpoint.Progress(config_hash=settings_hash(config))
+    if state_path.exists():
+        progress = checkpoint.load(state_path, model, ema, optimizer)
+        click.echo(f"goes on from step {progress.step}, {progress.seconds / 60:.1f} minutes")
+    wrapped, optimizer = fabric.setup(model, optimizer)
+    ema.to(fabric.device)
+
+    cv2.setNumThreads(0)  # a pool would not survive the fork of the workers
+    samples = Samples(config, data)
+    budget = config.minutes * 60
+    losses: dict[str, list[float]] = {}
+    log = csv.writer((run / "log.csv").open("a", newline="", buffering=1))
+    saved = time.monotonic()
+    for batch in batches(samples, progress.step, workers):
+        began = time.monotonic()
+        if progress.seconds >= budget:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = rate_at(progress.step, progress.seconds / budget, config)
+        degraded, target = batch.degraded.to(fabric.device), batch.target.to(fabric.device)
+        residual = residual_of(wrapped, degraded, batch.task)
+        loss = charbonnier(degraded + residual, target)
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        if torch.isfinite(norm):
+            optimizer.step()
+        follow(ema, model, min(config.ema, (1 + progress.step) / (10 + progress.step)))
+        losses.setdefault(batch.task, []).append(loss.item())
+
+        progress.step += 1
+        progress.seconds += time.monotonic() - began
+        if progress.step % LOG_STEPS == 0:
+            means = {task: sum(values) / len(values) for task, values in sorted(losses.items())}
+            losses.clear()
+            words = " ".join(f"{task} {value:.5f}" for task, value in means.items())
+            click.echo(f"step {progress.step} {progress.seconds / 60:.1f} min: {words}")
+            log.writerow([progress.step, round(progress.seconds, 1), *(f"{k}={v:.6f}" for k, v in means.items())])
+        if time.monotonic() - saved > SAVE_SECONDS:
+            checkpoint.save(state_path, progress, model, ema, optimizer)
+            store.write(run / "ema.safetensors", config.network, ema, {"minutes": f"{progress.seconds / 60:.1f}"})
+            saved = time.monotonic()
+    checkpoint.save(state_path, progress, model, ema, optimizer)
+    store.write(run / "ema.safetensors", config.network, ema, {"minutes": f"{progress.seconds / 60:.1f}"})
+
+
+@click.command()
+@click.argument("config_path", type=click.Path(exists=True, path_type=Path))
+@click.option("--data", required=True, type=click.Path(exists=True, path_type=Path), help="Training data.")
+@click.option("--run", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
+@click.option("--minutes", type=float, help="Time budget over all runs, instead of the config's.")
+@click.option("--workers", default=1, show_default=True, help="Processes that make batches; 0: none.")
+@click.option("--threads", default=1, show_default=True, help="Threads of torch.")
+def main(config_path: Path, data: Path, run: Path, minutes: float | None, workers: int, threads: int) -> None:
+    """Train the network that CONFIG_PATH describes."""
+    config = read_config(config_path)
+    if minutes is not None:
+        config = TrainConfig(**{**{f: getattr(config, f) for f in config.__struct_fields__}, "minutes": minutes})
+    train(config, data, run, workers, threads)
+
+
+if __name__ == "__main__":
+    main()
