@@ -7,12 +7,14 @@ planes (luma by 4: 16 maps, each chroma by 2: 4 maps) and are folded into the ne
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from streamrestore.frames import LUMA_WEIGHTS, Coding
+from streamrestore.frames import LUMA_WEIGHTS, Coding, Matrix
 
 LUMA_UNSHUFFLE, CHROMA_UNSHUFFLE = 4, 2
 PLANE_MAPS = 24
@@ -67,3 +69,115 @@ def unshuffled_matrices(coding: Coding) -> tuple[Tensor, Tensor]:
                 inward[:, y, x, chroma] = to_rgb[:, 1 + plane]
                 outward[chroma, :, y, x] = to_ycc[1 + plane] / (m * m)
     return inward.reshape(RGB_MAPS, PLANE_MAPS), outward.reshape(PLANE_MAPS, RGB_MAPS)
+
+
+def pack(planes: Sequence[Tensor], multiple: int) -> Tensor:
+    """Unshuffle 4:2:0 planes, padded by repetition of the border.
+
+    Args:
+        planes: luma (H, W), two chroma (ceil(H/2), ceil(W/2)), uint8 or uint16.
+        multiple: height and width are padded at the bottom and right to multiples of it; even, >= 4.
+
+    Returns:
+        Codes (24, h, w) of the planes' type, w and h a quarter of the padded size, with the maps
+        innermost in memory.
+    """
+    height, width = planes[0].shape
+    h, w = -(-height // multiple) * multiple // 4, -(-width // multiple) * multiple // 4
+    codes = planes[0].new_empty(h, w, PLANE_MAPS)
+    for plane, side, start, stop in _SLOTS:
+        padded = _pad(planes[plane], h * side, w * side)
+        rows = _wide(padded, side).view(h, side, w).transpose(1, 2)  # one item: `side` samples
+        _wide(codes[..., start:stop], side).copy_(rows)
+    return codes.permute(2, 0, 1)
+
+
+def unpack(codes: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
+    """The inverse of `pack`: (24, h, w) codes -> three planes of the given (height, width)."""
+    inner = codes.permute(1, 2, 0)
+    h, w, _ = inner.shape
+    planes = []
+    for (plane, side, start, stop), (height, width) in zip(_SLOTS, sizes, strict=True):
+        assert len(planes) == plane
+        rows = _wide(inner[..., start:stop], side).transpose(1, 2).contiguous()  # (h, side, w) items
+        planes.append(rows.view(codes.dtype).view(h * side, w * side)[:height, :width])
+    return planes
+
+
+def offsets(coding: Coding) -> Tensor:
+    """(24, 1, 1): the codes of black and grey that `pack`'s maps are counted from."""
+    black, grey = zeros(coding)
+    return torch.tensor([black] * 16 + [grey] * 8, dtype=torch.float32)[:, None, None]
+
+
+def add_residual(codes: Tensor, residual: Tensor, strength: float, peak: int) -> Tensor:
+    """Codes plus residual times strength, rounded and clipped to 0..peak; the type of `codes`."""
+    result = torch.add(codes.float(), residual, alpha=strength)
+    return result.round_().clamp_(0, peak).to(codes.dtype)
+
+
+def to_rgb(planes: Sequence[Tensor], coding: Coding) -> Tensor:
+    """Planes of any subsampling -> RGB (3, H, W) float32, nominally in [0, 1].
+
+    Chroma is repeated. Grey pictures give three equal planes.
+    """
+    luma = planes[0].float()
+    if coding.matrix == Matrix.RGB:
+        return torch.stack([p.float() for p in planes]) / ((1 << coding.depth) - 1)
+    black, grey = zeros(coding)
+    if len(planes) == 1:
+        return ((luma - black) / spans(coding)[0]).expand(3, -1, -1)
+    height, width = luma.shape
+    chroma = [_repeat(p.float() - grey, height, width) for p in planes[1:]]
+    ycc = torch.stack([luma - black, *chroma])
+    return torch.einsum("ij,jhw->ihw", torch.linalg.inv(rgb_to_ycc(coding)).to(ycc), ycc)
+
+
+def add_rgb_residual(planes: Sequence[Tensor], residual: Tensor, strength: float, coding: Coding) -> list[Tensor]:
+    """Planes plus an RGB residual (3, H, W), chroma reduced to the mean of what repeats it."""
+    peak = (1 << coding.depth) - 1
+    if coding.matrix == Matrix.RGB:
+        changes = list(residual * peak)
+    elif len(planes) == 1:
+        changes = [residual.mean(dim=0) * spans(coding)[0]]
+    else:
+        ycc = torch.einsum("ij,jhw->ihw", rgb_to_ycc(coding).to(residual), residual)
+        changes = [ycc[0], *(_reduce(c, p.shape) for c, p in zip(ycc[1:], planes[1:], strict=True))]
+    return [add_residual(p, c, strength, peak) for p, c in zip(planes, changes, strict=True)]
+
+
+_SLOTS = ((0, LUMA_UNSHUFFLE, 0, 16), (1, CHROMA_UNSHUFFLE, 16, 20), (2, CHROMA_UNSHUFFLE, 20, 24))
+"""(plane, unshuffle factor, first map, one past the last)."""
+
+_ITEMS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+def _wide(samples: Tensor, side: int) -> Tensor:
+    """`side` neighbouring samples as one item, so that a transposition moves fewer, larger ones."""
+    return samples.view(_ITEMS[side * samples.element_size()])
+
+
+def _pad(plane: Tensor, height: int, width: int) -> Tensor:
+    if plane.shape == (height, width):
+        return plane.contiguous()
+    h, w = plane.shape
+    padded = plane.new_empty(height, width)
+    padded[:h, :w] = plane
+    padded[:h, w:] = plane[:, -1:]
+    padded[h:] = padded[h - 1]
+    return padded
+
+
+def _repeat(plane: Tensor, height: int, width: int) -> Tensor:
+    y = -(-height // plane.shape[0])
+    x = -(-width // plane.shape[1])
+    return plane.repeat_interleave(y, 0).repeat_interleave(x, 1)[:height, :width]
+
+
+def _reduce(plane: Tensor, size: Sequence[int]) -> Tensor:
+    """Mean of each block that one sample of the reduced plane was repeated to."""
+    if plane.shape == tuple(size):
+        return plane
+    y, x = -(-plane.shape[0] // size[0]), -(-plane.shape[1] // size[1])
+    padded = F.pad(plane[None], (0, size[1] * x - plane.shape[1], 0, size[0] * y - plane.shape[0]), "replicate")
+    return F.avg_pool2d(padded, (y, x))[0]

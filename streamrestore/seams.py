@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from streamrestore.frames import ColorInfo, FrameBatch, PixelFormat
-from streamrestore.weather import Decision, Weather, WeatherEstimate
+from streamrestore.weather import Decision, WeatherEstimate
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -157,37 +157,29 @@ class Sink(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class BranchNeeds:
-    """What a caller of a branch must provide.
+class Network(Protocol):
+    """A network with one or more branches; each estimates one weather's residual.
+
+    Maps are pixel-unshuffled pictures; which ones, the caller settles with `folded`.
 
     Attributes:
-        temporal_radius: past frames that it looks at.
-        multiple_of: height and width must be multiples of it.
+        branches: names of the weathers.
+        multiple_of: the picture's height and width must be multiples of it.
         halo: pixels around a tile that its result depends on.
-        tileable: False if the result on tiles differs from that on the whole picture.
-        gmac_per_megapixel: billions of multiply-adds for a million pixels.
     """
 
-    temporal_radius: int
+    branches: tuple[str, ...]
     multiple_of: int
     halo: int
-    tileable: bool
-    gmac_per_megapixel: float
 
-
-class Branch(Protocol):
-    """A network that estimates one weather's residual."""
-
-    weather: Weather
-    needs: BranchNeeds
-    layout: Literal["planes", "rgb"]
-    """``planes`` if it also takes unshuffled 4:2:0 planes, ``rgb`` if RGB alone."""
-
-    def prepare(self, thumbnail: Tensor) -> Any:
-        """Context of whole pictures, once per frame: (N, 3, h, w) RGB thumbnails -> any."""
+    def prepare(self, x: Tensor, gates: Sequence[float] | None = None) -> Tensor | None:
+        """Context of whole pictures, once per picture: (N, C, h, w) -> what `forward` wants."""
         ...
 
-    def forward(self, x: Tensor, context: Any) -> Tensor:
-        """(N, T, C, H, W) -> residual (N, C, H, W); T = 1 + temporal_radius, the last is now."""
+    def __call__(self, x: Tensor, branch: str, context: Tensor | None = None) -> Tensor:
+        """(N, C T, h, w), the present frame first -> residual (N, C, h, w); whole pictures or tiles."""
+        ...
+
+    def folded(self, inward: Tensor, outward: Tensor) -> Network:
+        """The same function of other maps; see `networks.expertnet`."""
         ...

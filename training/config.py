@@ -45,7 +45,7 @@ class TrainConfig(Settings, kw_only=True):
     seed: int = 0
     minutes: float = 60.0
     """Time budget over all resumed runs; the rate falls to zero at its end."""
-    peak_rate: float = 1e-3
+    peak_rate: float = 1.5e-3
     warmup_steps: int = 200
     weight_decay: float = 1e-4
     clip_norm: float = 1.0

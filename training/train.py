@@ -15,11 +15,11 @@ from pathlib import Path
 import click
 import cv2
 import torch
-import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from streamrestore.networks import registry
+from streamrestore.networks.basis import from_basis, to_basis
 from streamrestore.settings import settings_hash
 from streamrestore.weights import store
 from training import checkpoint
@@ -34,9 +34,8 @@ LOG_STEPS = 100
 def residual_of(network: nn.Module, pictures: Tensor, task: str) -> Tensor:
     """Run a network on whole pictures: (N, 3, H, W) -> residual (N, 3, H, W)."""
     unshuffle = network.config.unshuffle
-    x = F.pixel_unshuffle(pictures, unshuffle).contiguous(memory_format=torch.channels_last)
-    residual = network(x, task) if hasattr(network, "ends") else network(x)
-    return F.pixel_shuffle(residual.float(), unshuffle)
+    residual = network(to_basis(pictures, unshuffle), task)
+    return from_basis(residual.float(), unshuffle)
 
 
 def rate_at(step: int, spent: float, config: TrainConfig) -> float:
@@ -78,9 +77,8 @@ def train(config: TrainConfig, data: Path, run: Path, workers: int, threads: int
     budget = config.minutes * 60
     losses: dict[str, list[float]] = {}
     log = csv.writer((run / "log.csv").open("a", newline="", buffering=1))
-    saved = time.monotonic()
+    began = saved = time.monotonic()
     for batch in batches(samples, progress.step, workers):
-        began = time.monotonic()
         if progress.seconds >= budget:
             break
         for group in optimizer.param_groups:
@@ -97,7 +95,9 @@ def train(config: TrainConfig, data: Path, run: Path, workers: int, threads: int
         losses.setdefault(batch.task, []).append(loss.item())
 
         progress.step += 1
-        progress.seconds += time.monotonic() - began
+        now = time.monotonic()
+        progress.seconds += now - began
+        began = now
         if progress.step % LOG_STEPS == 0:
             means = {task: sum(values) / len(values) for task, values in sorted(losses.items())}
             losses.clear()

@@ -24,6 +24,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from streamrestore.errors import UsageError
+from streamrestore.networks.basis import basis, inverse
 from streamrestore.networks.blocks import Enlarge, Halve, activate, fold_input, fold_output
 
 
@@ -49,9 +51,21 @@ class AddUNetConfig:
         """Maps of one unshuffled RGB picture."""
         return 3 * self.unshuffle**2
 
+    @property
+    def halo(self) -> int:
+        """Pixels around a place that its result depends on."""
+        reach, scale = 2, 1  # stem and head
+        for kernel, halve in zip(self.kernels, self.halve, strict=True):
+            scale *= 2 if halve else 1
+            reach += 2 * scale * (kernel // 2)
+        return self.unshuffle * reach
+
 
 class AddUNet(nn.Module):
     """Residual of noise.
+
+    Input and result are unshuffled RGB in the basis of `basis`; `folded` gives a network for any
+    other. The only branch is `noise`.
 
     Shape:
         x (N, maps * T, h, w), the present frame first -> (N, maps, h, w).
@@ -60,8 +74,11 @@ class AddUNet(nn.Module):
     def __init__(self, config: AddUNetConfig) -> None:
         super().__init__()
         self.config = config
-        widths, kernels = config.widths, config.kernels
+        self.branches = ("noise",)
+        self.levels = len(config.widths)
         self.multiple_of = config.unshuffle * 2 ** sum(config.halve)
+        self.halo = config.halo
+        widths, kernels = config.widths, config.kernels
         frames = 1 + config.temporal_radius
         self.stem = nn.Conv2d(config.maps * frames, widths[0], 3, padding=1)
         before = (widths[0], *widths[:-1])
@@ -86,12 +103,22 @@ class AddUNet(nn.Module):
             for layer in (self.from_features, self.from_input):
                 layer.weight.mul_(0.1)
 
-    def forward(self, x: Tensor, gate_scales: Sequence[float] | None = None) -> Tensor:
-        """Residual; `gate_scales` multiplies each level's gate (the network's own dial)."""
+    def prepare(self, x: Tensor, gates: Sequence[float] | None = None) -> Tensor | None:
+        """Context: a multiplier of each level's gate, (L,), or None; the network's own dial.
+
+        Raises:
+            UsageError: not as many gates as levels.
+        """
+        if gates is None:
+            return None
+        if len(gates) != self.levels:
+            raise UsageError(f"{len(gates)} gates were given; this denoiser has {self.levels} levels")
+        return torch.tensor(gates, device=x.device)
+
+    def forward(self, x: Tensor, branch: str = "noise", context: Tensor | None = None) -> Tensor:
+        """Residual; `context` scales the gates."""
         gates = F.softplus(self.gates)  # (L,)
-        if gate_scales is not None:
-            gates = gates * gates.new_tensor(gate_scales)
-        gates = gates.to(x.dtype)
+        gates = (gates if context is None else gates * context.to(gates)).to(x.dtype)
         state = activate(self.stem(x))
         residuals = []
         for down, encoder in zip(self.down, self.encoders, strict=True):
@@ -106,8 +133,10 @@ class AddUNet(nn.Module):
         return residual + self.from_input(x[:, : self.from_input.in_channels])
 
     def folded(self, inward: Tensor, outward: Tensor) -> AddUNet:
-        """The same function in another basis of the maps; see `ExpertNet.folded`."""
+        """The same function of other maps; see `ExpertNet.folded`."""
         net = copy.deepcopy(self)
+        inward = basis(self.config.unshuffle) @ inward
+        outward = outward @ inverse(self.config.unshuffle)
         fold_input(net.stem, inward)
         fold_input(net.from_input, inward)
         fold_output(net.from_input, outward)

@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from streamrestore.errors import UsageError
+from streamrestore.networks.basis import basis, inverse
 from streamrestore.networks.blocks import (
     Enlarge,
     Halve,
@@ -49,6 +51,14 @@ class ExpertNetConfig:
     def maps(self) -> int:
         """Maps of one unshuffled RGB picture."""
         return 3 * self.unshuffle**2
+
+    @property
+    def halo(self) -> int:
+        """Pixels around a place that its result depends on, besides the global path."""
+        fine = 3 + 2 * self.blocks[2]  # head, own, tail
+        middle = 2 * self.blocks[0] + 1  # and the gates
+        coarse = 2 * self.blocks[1]
+        return self.unshuffle * (fine + 2 * middle + 4 * coarse)
 
 
 class GlobalPath(nn.Module):
@@ -97,8 +107,8 @@ class ExpertNet(nn.Module):
     """Residuals of rain, haze and raindrops from one trunk.
 
     Three experts meet at 1/8 of the picture's size: what enters it, what residual blocks make of
-    it there, and what they make of it at 1/16. The input may be another basis of the unshuffled
-    RGB maps: see `folded`. The residual is ``tail(features, x) + s x`` with one gain s per place: a
+    it there, and what they make of it at 1/16. Input and result are unshuffled RGB in the basis of
+    `basis`; `folded` gives a network for any other. The residual is ``tail(features, x) + s x`` with one gain s per place: a
     veil is removed by multiplication (Koschmieder: J - I = (1/t - 1)(I - A)), and a gain that is
     the same for all maps of a place means the same in every basis.
 
@@ -107,11 +117,12 @@ class ExpertNet(nn.Module):
         h and w multiples of 4.
     """
 
-    multiple_of = 16
-
     def __init__(self, config: ExpertNetConfig) -> None:
         super().__init__()
         self.config = config
+        self.branches = config.branches
+        self.multiple_of = 4 * config.unshuffle
+        self.halo = config.halo
         fine, middle, coarse = config.widths
         frames = 1 + config.temporal_radius
         self.head = nn.Conv2d(config.maps * frames, fine, 3, padding=1)
@@ -124,12 +135,21 @@ class ExpertNet(nn.Module):
         self.global_path = GlobalPath(config.maps)
         self.ends = nn.ModuleDict({name: BranchEnd(config) for name in config.branches})
 
-    def prepare(self, x: Tensor) -> Tensor:
-        """Context of whole pictures: (N, maps, h, w) -> (N, 64)."""
-        features: Tensor = self.global_path(F.adaptive_avg_pool2d(x, self.config.thumbnail))
+    def prepare(self, x: Tensor, gates: Sequence[float] | None = None) -> Tensor:
+        """Context of whole pictures: (N, maps, h, w) -> (N, 64).
+
+        Raises:
+            UsageError: `gates` were given; those of this network follow from the picture.
+        """
+        if gates is not None:
+            raise UsageError("gates can be set for the noise branch only")
+        pooled = F.adaptive_avg_pool2d(x, self.config.thumbnail)
+        with torch.autocast(x.device.type, enabled=False):  # few values: their gradients need fp32
+            features: Tensor = self.global_path(pooled.to(self.global_path.first.weight.dtype))
         return features
 
     def forward(self, x: Tensor, branch: str, context: Tensor | None = None) -> Tensor:
+        """Residual of one branch; the whole picture's `context` is made from x if not given."""
         end = self.ends[branch]
         assert isinstance(end, BranchEnd)
         maps = end.from_input.in_channels
@@ -155,16 +175,18 @@ class ExpertNet(nn.Module):
         return torch.addcmul(out[:, :maps], out[:, maps:], now)
 
     def folded(self, inward: Tensor, outward: Tensor) -> ExpertNet:
-        """The same function in another basis of the maps.
+        """The same function of other maps z.
 
         Args:
-            inward: A, (maps, K): RGB maps are A z.
-            outward: B, (K, maps): the result is B times the RGB residual; B A = 1.
+            inward: A, (maps, K): unshuffled RGB in [0, 1] is A z.
+            outward: B, (K, maps): the result is B times the residual of unshuffled RGB; B A = 1.
 
         Returns:
             A network (N, K * T, h, w) -> (N, K, h, w) without gradients.
         """
         net = copy.deepcopy(self)
+        inward = basis(self.config.unshuffle) @ inward
+        outward = outward @ inverse(self.config.unshuffle)
         for conv in (net.head, net.global_path.first):
             fold_input(conv, inward)
         for end in net.ends.values():

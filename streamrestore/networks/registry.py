@@ -12,6 +12,7 @@ from torch import nn
 from streamrestore.errors import WeightsError
 from streamrestore.networks.addunet import AddUNet, AddUNetConfig
 from streamrestore.networks.expertnet import ExpertNet, ExpertNetConfig
+from streamrestore.networks.routernet import RouterNet, RouterNetConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Architecture:
 ARCHITECTURES: Mapping[str, Architecture] = {
     "addunet": Architecture(AddUNet, AddUNetConfig),
     "expertnet": Architecture(ExpertNet, ExpertNetConfig),
+    "routernet": Architecture(RouterNet, RouterNetConfig),
 }
 
 

@@ -1,0 +1,140 @@
+"""What the router learns from: damaged pictures of every kind, real ones by weather, and clean ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from streamrestore.frames import Coding, Matrix
+from streamrestore.networks.routernet import RouterNetConfig
+from streamrestore.route.views import Views, views_of
+from streamrestore.settings import Settings
+from training import degrade
+from training.data import Part, Picture, list_pictures, read_clean, read_pairs, read_picture
+from training.samples import brighten, to_tensor, unit
+
+RGB = Coding(Matrix.RGB, full=True)
+
+ABSENT, PRESENT, UNSAID = 0.0, 1.0, -1.0
+"""Labels; what nobody said is left out of the loss."""
+
+REAL_LABELS: dict[str, dict[str, float]] = {
+    "rain": {"rain": PRESENT, "haze": UNSAID, "raindrop": UNSAID, "noise": UNSAID, "unknown": UNSAID},
+    "fog": {"rain": ABSENT, "haze": PRESENT, "raindrop": ABSENT, "noise": UNSAID, "unknown": UNSAID},
+    "raindrop": {"rain": UNSAID, "haze": ABSENT, "raindrop": PRESENT, "noise": ABSENT, "unknown": UNSAID},
+    "clear": {"rain": ABSENT, "haze": ABSENT, "raindrop": ABSENT, "noise": ABSENT, "unknown": ABSENT},
+    "snow": {"rain": ABSENT, "haze": UNSAID, "raindrop": ABSENT, "noise": UNSAID, "unknown": PRESENT},
+    "night": {"rain": ABSENT, "haze": ABSENT, "raindrop": ABSENT, "noise": UNSAID, "unknown": UNSAID},
+    "other": {"rain": ABSENT, "haze": ABSENT, "raindrop": ABSENT, "noise": UNSAID, "unknown": UNSAID},
+}
+"""What a folder of real photographs says about its pictures."""
+
+
+class RouterConfig(Settings, kw_only=True):
+    """A router's training."""
+
+    clean: list[str]
+    real: str
+    """Folder with one folder per weather."""
+    pairs: dict[str, str]
+    """Folders of pairs, and the weather of their inputs."""
+    shape: dict[str, int] = {}
+    batch: int = 24
+    seed: int = 0
+    minutes: float = 20.0
+    peak_rate: float = 1e-3
+    shares: dict[str, float] = msgspec.field(
+        default_factory=lambda: {"made": 0.55, "real": 0.25, "pairs": 0.1, "clean": 0.1}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RouterBatch:
+    """thumbnails (N, 3, S, S), crops (N, K, 3, s, s), labels (N, 5), severities (N, 4; -1: unsaid)."""
+
+    thumbnails: Tensor
+    crops: Tensor
+    labels: Tensor
+    severities: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled picture."""
+
+    views: Views
+    labels: list[float]
+    severities: list[float]
+
+
+class RouterSamples(Dataset[RouterBatch]):
+    """Every batch of a router's training, or of its calibration (`part` = split)."""
+
+    def __init__(self, config: RouterConfig, shape: RouterNetConfig, data: Path, part: Part = "train") -> None:
+        self.config, self.shape = config, shape
+        self.stream = 0 if part == "train" else 1
+        self.clean = read_clean([data / name for name in config.clean], part)
+        self.real = {
+            name: [read_picture(p) for p in list_pictures(data / config.real / name, part)] for name in REAL_LABELS
+        }
+        self.pairs = {name: list(read_pairs(data / name, part)) for name in config.pairs}
+
+    def __getitem__(self, step: int) -> RouterBatch:
+        rng = np.random.default_rng([self.config.seed, self.stream, step])
+        kinds = list(self.config.shares)
+        shares = np.array([self.config.shares[k] for k in kinds])
+        drawn = rng.choice(kinds, size=self.config.batch, p=shares / shares.sum())
+        return collate([self.example(rng, str(kind)) for kind in drawn])
+
+    def example(self, rng: np.random.Generator, kind: str) -> Example:
+        """One picture of a kind: ``made``, ``real``, ``pairs`` or ``clean``."""
+        labels = self.shape.labels
+        if kind == "real":
+            name = str(rng.choice([k for k, pictures in self.real.items() if pictures]))
+            picture = unit(_part(rng, self.real[name][int(rng.integers(len(self.real[name])))]))
+            said = REAL_LABELS[name]
+            return Example(self._views(to_tensor(picture)), [said[k] for k in labels], [-1.0] * 4)
+        if kind == "pairs":
+            folder = str(rng.choice(list(self.pairs)))
+            pair = self.pairs[folder][int(rng.integers(len(self.pairs[folder])))]
+            damaged = bool(rng.random() < 0.7)
+            picture = unit(pair.degraded if damaged else pair.target)
+            weather = self.config.pairs[folder] if damaged else ""
+            return Example(self._views(to_tensor(picture)), [float(k == weather) for k in labels], [-1.0] * 4)
+        picture = brighten(rng, _part(rng, self.clean[int(rng.integers(len(self.clean)))]))
+        if kind == "clean":
+            recipe = degrade.Recipe(None, codec=degrade.codec.draw(rng) if rng.random() < 0.5 else None)
+        else:
+            recipe = degrade.draw_recipe(rng)
+        sample = degrade.apply_recipe(to_tensor(picture), recipe, rng)
+        severities = [float(sample.severity[k]) for k in labels[:4]]
+        return Example(self._views(sample.frames), [float(sample.labels[k]) for k in labels], severities)
+
+    def _views(self, frames: Tensor) -> Views:
+        quantised = (frames[0].clamp(0, 1) * 255).round() / 255
+        return views_of(list(quantised), RGB, self.shape.thumbnail, self.shape.crop, self.shape.crops)
+
+
+def collate(examples: list[Example]) -> RouterBatch:
+    """Examples -> batch."""
+    return RouterBatch(
+        torch.stack([e.views.thumbnail for e in examples]),
+        torch.stack([e.views.crops for e in examples]),
+        torch.tensor([e.labels for e in examples]),
+        torch.tensor([e.severities for e in examples]),
+    )
+
+
+def _part(rng: np.random.Generator, picture: Picture) -> Picture:
+    """A large native part, mirrored half of the time; what cameras see has no fixed size."""
+    height, width = picture.shape[:2]
+    h, w = (max(min(side, 96), int(side * rng.uniform(0.55, 1.0))) for side in (height, width))
+    top, left = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1))
+    part = picture[top : top + h, left : left + w]
+    return np.ascontiguousarray(part[:, ::-1] if rng.random() < 0.5 else part)

@@ -1,0 +1,104 @@
+"""Train and calibrate the router: ``python -m training.train_router CONFIG --data DIR --run DIR``."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from pathlib import Path
+
+import click
+import cv2
+import torch
+import torch.nn.functional as F
+import yaml
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from streamrestore.networks import registry
+from streamrestore.networks.routernet import RouterNet
+from streamrestore.settings import read_settings
+from streamrestore.weights import store
+from training.router_samples import RouterConfig, RouterSamples
+from training.train import follow
+
+SEVERITY_WEIGHT = 0.5
+CALIBRATION_BATCHES = 90
+
+
+def router_loss(logits: Tensor, severities: Tensor, labels: Tensor, truth: Tensor, scales: Tensor) -> Tensor:
+    """Binary cross-entropy of what is said (labels >= 0), and smooth L1 of what severity is known."""
+    said = labels >= 0
+    cross = F.binary_cross_entropy_with_logits(logits, labels.clamp(min=0), reduction="none")
+    known = truth >= 0
+    # Relative at large severities, absolute at small ones.
+    error = (torch.log1p(4 * severities / scales) - torch.log1p(4 * truth.clamp(min=0) / scales)).abs()
+    return cross[said].mean() + SEVERITY_WEIGHT * error[known].mean()
+
+
+@torch.no_grad()
+def calibrate(network: RouterNet, samples: RouterSamples, batches: int) -> Tensor:
+    """Temperature per label that minimises the cross-entropy on pictures split off train, (5,)."""
+    logits, labels = [], []
+    for step in range(batches):
+        batch = samples[step]
+        logits.append(network(batch.thumbnails, batch.crops)[0])
+        labels.append(batch.labels)
+    z, y = torch.cat(logits), torch.cat(labels)
+    candidates = torch.logspace(-0.7, 0.9, 80)
+    best = []
+    for k in range(z.shape[1]):
+        said = y[:, k] >= 0
+        losses = [F.binary_cross_entropy_with_logits(z[said, k] / t, y[said, k]).item() for t in candidates]
+        best.append(candidates[min(range(len(losses)), key=losses.__getitem__)])
+    return torch.stack(best)
+
+
+@click.command()
+@click.argument("config_path", type=click.Path(exists=True, path_type=Path))
+@click.option("--data", required=True, type=click.Path(exists=True, path_type=Path), help="Training data.")
+@click.option("--run", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
+@click.option("--minutes", type=float, help="Time budget, instead of the config's.")
+@click.option("--workers", default=1, show_default=True)
+def main(config_path: Path, data: Path, run: Path, minutes: float | None, workers: int) -> None:
+    """Train the router that CONFIG_PATH describes."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    config = read_settings(RouterConfig, yaml.safe_load(config_path.read_text()))
+    budget = 60 * (minutes or config.minutes)
+    torch.manual_seed(config.seed)
+    network = registry.build("routernet", config.shape).to(memory_format=torch.channels_last)
+    assert isinstance(network, RouterNet)
+    ema = copy.deepcopy(network).requires_grad_(False)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=config.peak_rate, weight_decay=1e-3)
+    samples = RouterSamples(config, network.config, data)
+    loader = DataLoader(samples, batch_size=None, sampler=range(2**40), num_workers=workers, prefetch_factor=4)
+    began, total = time.monotonic(), 0.0
+    for step, batch in enumerate(loader):
+        spent = (time.monotonic() - began) / budget
+        if spent >= 1:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = config.peak_rate * min(1, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * spent))
+        with torch.autocast("cpu", torch.bfloat16):
+            logits, severities = network(batch.thumbnails, batch.crops)
+        loss = router_loss(logits.float(), severities.float(), batch.labels, batch.severities, network.scales)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        follow(ema, network, min(0.998, (1 + step) / (10 + step)))
+        total += loss.item()
+        if (step + 1) % 100 == 0:
+            click.echo(f"step {step + 1} {(time.monotonic() - began) / 60:.1f} min: loss {total / 100:.4f}")
+            total = 0.0
+    held = RouterSamples(config, network.config, data, "split")
+    ema.eval()
+    ema.temperature.copy_(calibrate(ema, held, CALIBRATION_BATCHES))
+    click.echo(f"temperatures {[round(float(t), 3) for t in ema.temperature]}")
+    run.mkdir(parents=True, exist_ok=True)
+    store.write(run / "router.safetensors", "routernet", ema, {"minutes": f"{budget / 60:.1f}"})
+
+
+if __name__ == "__main__":
+    main()
