@@ -25,6 +25,8 @@ class TaskConfig(Settings):
     """Quarter turns and upside-down flips (where gravity does not matter)."""
     coded: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.25
     """Share of samples that are compressed after the damage, as stored footage is."""
+    eps: Annotated[float, msgspec.Meta(gt=0)] = 0.02
+    """Of the loss: errors below it count squared."""
     pairs: dict[str, float] = {}
     """Folders of real pairs, and the share of samples taken from each."""
     depth: dict[str, float] = {}

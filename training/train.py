@@ -85,7 +85,7 @@ def train(config: TrainConfig, data: Path, run: Path, workers: int, threads: int
             group["lr"] = rate_at(progress.step, progress.seconds / budget, config)
         degraded, target = batch.degraded.to(fabric.device), batch.target.to(fabric.device)
         residual = residual_of(wrapped, degraded, batch.task)
-        loss = charbonnier(degraded + residual, target)
+        loss = charbonnier(degraded + residual, target, config.tasks[batch.task].eps)
         optimizer.zero_grad()
         fabric.backward(loss)
         norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)

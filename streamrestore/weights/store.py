@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -47,8 +48,41 @@ class Weights:
         if expected != found:
             wrong = sorted(set(expected.items()) ^ set(found.items()))[0][0]
             raise WeightsError(f"{self.path}: tensor {wrong!r} does not fit a network {self.network!r}")
-        module.load_state_dict(dict(self.tensors))
+        module.load_state_dict({name: t.float() for name, t in self.tensors.items()})
         return module.requires_grad_(False).eval()
+
+
+class Index(msgspec.Struct, frozen=True):
+    """What ships: which file holds a tier's branch, and the SHA-256 of each file."""
+
+    tiers: dict[str, dict[str, str]]
+    router: str
+    files: dict[str, str]
+
+
+FOLDER = Path(__file__).parent
+
+
+def read_index(folder: Path = FOLDER) -> Index:
+    """The index of the weights that are installed.
+
+    Raises:
+        WeightsError: missing or not readable.
+    """
+    path = folder / "index.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Index)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise WeightsError(f"{path}: the index of weights cannot be read ({error}); install again") from error
+
+
+def read_shipped(name: str, folder: Path = FOLDER) -> Weights:
+    """Weights of the index by name, verified.
+
+    Raises:
+        WeightsError: missing or altered.
+    """
+    return read(folder / f"{name}.safetensors", digest=read_index(folder).files[name])
 
 
 def digest_of(path: Path) -> str:
@@ -82,8 +116,11 @@ def read(path: Path, *, digest: str | None = None) -> Weights:
     return Weights(path, network, shape, tensors, metadata, found)
 
 
-def write(path: Path, network: str, module: nn.Module, notes: Mapping[str, str]) -> None:
-    """Write a network's weights as fp32 with the metadata that `read` needs."""
+def write(
+    path: Path, network: str, module: nn.Module, notes: Mapping[str, str], dtype: torch.dtype = torch.float32
+) -> None:
+    """Write a network's weights with the metadata that `read` needs."""
     shape = msgspec.json.encode(registry.shape_of(module)).decode()
-    tensors = {name: t.detach().cpu().contiguous() for name, t in module.state_dict().items()}
+    tensors = {name: t.detach().to("cpu", dtype).contiguous() for name, t in module.state_dict().items()}
     save_file(tensors, str(path), metadata={"network": network, "shape": shape, **notes})
+    path.chmod(0o644)  # safetensors keeps it from everyone else

@@ -1,0 +1,113 @@
+"""Put trained weights into the package: half precision, predicted gains, and the index of hashes.
+
+``python -m training.ship --tier fast --weather RUN --noise RUN --router FILE --data DIR``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import cv2
+import msgspec
+import numpy as np
+import torch
+
+from streamrestore.compute import choose_compute
+from streamrestore.restore.branch import BranchRunner
+from streamrestore.seams import Network
+from streamrestore.weights import store
+from training import degrade
+from training.data import Picture, read_clean
+from training.samples import to_tensor, unit
+
+SAMPLES = 160
+POINTS = 7
+SIDE = 224
+CEILING = 45.0
+"""dB beyond which nobody sees a difference."""
+
+
+def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
+    """Over all pixels and channels of pictures in [0, 1], after clipping, in dB."""
+    error = float(((a.clamp(0, 1) - b.clamp(0, 1)) ** 2).mean())
+    return -10 * float(np.log10(max(error, 1e-10)))
+
+
+def fit_gains(runner: BranchRunner, weather: str, clean: list[Picture], seed: int) -> list[tuple[float, float]]:
+    """(severity, mean gain in dB) of a branch on its own weather, in bins of equal counts.
+
+    Gains rise with severity in the table: a dip is sampling noise and would let the policy call a
+    stronger damage the lesser evil.
+    """
+    seen = []
+    for index in range(SAMPLES):
+        rng = np.random.default_rng([seed, index])
+        picture = clean[int(rng.integers(len(clean)))]
+        top, left = (int(rng.integers(max(1, side - SIDE + 1))) for side in picture.shape[:2])
+        target = to_tensor(unit(picture[top : top + SIDE, left : left + SIDE]))
+        recipe = degrade.draw_recipe(rng, weather, identity=0.1, coded=0.25)
+        sample = degrade.apply_recipe(target, recipe, rng)
+        output = sample.frames + runner.residual(sample.frames)
+        before, after = (min(psnr(x, sample.target), CEILING) for x in (sample.frames, output))
+        gain = after - before
+        seen.append((sample.severity[weather], gain))
+    seen.sort()
+    points, best = [], -100.0
+    for part in np.array_split(np.array(seen), POINTS):
+        best = max(best, float(part[:, 1].mean()))
+        points.append((round(float(part[:, 0].mean()), 4), round(best, 2)))
+    return points
+
+
+def put(source: Path, name: str, notes: Mapping[str, str], folder: Path) -> str:
+    """Write one file of weights into the package; returns its SHA-256."""
+    weights = store.read(source)
+    path = folder / f"{name}.safetensors"
+    store.write(path, weights.network, weights.build(), {**weights.notes, **notes}, torch.float16)
+    return store.digest_of(path)
+
+
+@click.command()
+@click.option("--tier", default="fast", show_default=True)
+@click.option("--weather", "weather_run", required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--noise", "noise_run", required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--router", required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--data", required=True, type=click.Path(exists=True, path_type=Path), help="Training data.")
+@click.option("--clean", multiple=True, default=["clean", "clean_streets"], show_default=True)
+def main(
+    tier: str, weather_run: Path, noise_run: Path, router: Path, data: Path, clean: tuple[str, ...]
+) -> None:
+    """Ship a tier: gains are fitted on pictures split off train."""
+    cv2.setNumThreads(0)
+    folder = store.FOLDER
+    split = read_clean([data / name for name in clean], "split")
+    compute = choose_compute("cpu", "auto", 1)
+    index_path = folder / "index.json"
+    tiers = store.read_index().tiers if index_path.exists() else {}
+    files = dict(store.read_index().files) if index_path.exists() else {}
+    tiers[tier] = {}
+    for run, part in ((weather_run, "weather"), (noise_run, "noise")):
+        name = f"{tier}-{part}"
+        network = store.read(run / "ema.safetensors").build()
+        assert isinstance(network.branches, tuple)
+        gains = {}
+        for branch in network.branches:
+            gains[branch] = fit_gains(BranchRunner(_as_network(network), branch, compute), branch, split, seed=7)
+            click.echo(f"{branch}: {gains[branch]}")
+            tiers[tier][branch] = name
+        notes = {"gains": msgspec.json.encode(gains).decode()}
+        files[name] = put(run / "ema.safetensors", name, notes, folder)
+    files["router"] = put(router, "router", {}, folder)
+    index_path.write_bytes(
+        msgspec.json.format(msgspec.json.encode(store.Index(tiers, "router", dict(sorted(files.items()))))) + b"\n"
+    )
+
+
+def _as_network(module: torch.nn.Module) -> Network:
+    return module  # type: ignore[return-value]  # a Module has any attribute for mypy, a Protocol has not
+
+
+if __name__ == "__main__":
+    main()
