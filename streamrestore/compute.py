@@ -57,7 +57,11 @@ def choose_compute(device: str = "auto", precision: str = "auto", threads: int =
         (
             Choice("device", str(chosen), why_device),
             Choice("precision", "bf16" if dtype == torch.bfloat16 else "fp32", why_precision),
-            Choice("threads", str(threads), f"of torch; {os.cpu_count()} cores are shared with decoder and encoder"),
+            Choice(
+                "threads",
+                str(threads),
+                f"of torch; {os.cpu_count()} cores are shared with decoder and encoder",
+            ),
         ),
     )
 
@@ -88,7 +92,9 @@ def _device(name: str) -> tuple[torch.device, str]:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         first = str(error).splitlines()[0]
-        raise DeviceError(f"device {name!r} cannot be used: {first}; try --device cpu, or see `doctor`") from error
+        raise DeviceError(
+            f"device {name!r} cannot be used: {first}; try --device cpu, or see `doctor`"
+        ) from error
     return device, "asked for"
 
 

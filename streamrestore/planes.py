@@ -96,7 +96,7 @@ def unpack(codes: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
     """The inverse of `pack`: (24, h, w) codes -> three planes of the given (height, width)."""
     inner = codes.permute(1, 2, 0)
     h, w, _ = inner.shape
-    planes = []
+    planes: list[Tensor] = []
     for (plane, side, start, stop), (height, width) in zip(_SLOTS, sizes, strict=True):
         assert len(planes) == plane
         rows = _wide(inner[..., start:stop], side).transpose(1, 2).contiguous()  # (h, side, w) items
@@ -133,7 +133,9 @@ def to_rgb(planes: Sequence[Tensor], coding: Coding) -> Tensor:
     return torch.einsum("ij,jhw->ihw", torch.linalg.inv(rgb_to_ycc(coding)).to(ycc), ycc)
 
 
-def add_rgb_residual(planes: Sequence[Tensor], residual: Tensor, strength: float, coding: Coding) -> list[Tensor]:
+def add_rgb_residual(
+    planes: Sequence[Tensor], residual: Tensor, strength: float, coding: Coding
+) -> list[Tensor]:
     """Planes plus an RGB residual (3, H, W), chroma reduced to the mean of what repeats it."""
     peak = (1 << coding.depth) - 1
     if coding.matrix == Matrix.RGB:
@@ -179,5 +181,7 @@ def _reduce(plane: Tensor, size: Sequence[int]) -> Tensor:
     if plane.shape == tuple(size):
         return plane
     y, x = -(-plane.shape[0] // size[0]), -(-plane.shape[1] // size[1])
-    padded = F.pad(plane[None], (0, size[1] * x - plane.shape[1], 0, size[0] * y - plane.shape[0]), "replicate")
+    padded = F.pad(
+        plane[None], (0, size[1] * x - plane.shape[1], 0, size[0] * y - plane.shape[0]), "replicate"
+    )
     return F.avg_pool2d(padded, (y, x))[0]

@@ -26,7 +26,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of all settings."""
 
 
-class WindowSettings(Settings):
+class WindowSettings(Settings, frozen=True):
     """How a file is cut into clips."""
 
     clip_seconds: Positive = 2.0
@@ -37,13 +37,15 @@ class WindowSettings(Settings):
     """Frame durations without a frame that end a clip."""
 
 
-class PolicySettings(Settings):
+class PolicySettings(Settings, frozen=True):
     """From estimates to decisions."""
 
     min_gain_db: float = 0.5
     """Predicted gain below which a clip is left alone."""
+    wrong_branch_db: Annotated[float, msgspec.Meta(ge=0.0)] = 3.0
+    """What a branch is taken to cost where its weather is not."""
     confident: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5
-    """Probability from which a weather counts as present."""
+    """Probability from which a weather speaks against an unknown damage."""
     unknown: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5
     """Probability of an unknown damage from which a clip without a confident weather is unsure."""
     switch_cost_db: Annotated[float, msgspec.Meta(ge=0.0)] = 2.0
@@ -52,7 +54,7 @@ class PolicySettings(Settings):
     """Branches that one clip may pass through."""
 
 
-class RestoreSettings(Settings):
+class RestoreSettings(Settings, frozen=True):
     """Which networks run, where, and how strongly."""
 
     tier: str = "fast"
@@ -64,10 +66,11 @@ class RestoreSettings(Settings):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     threads: Count = 1
     """Threads of torch on the CPU; decoder and encoder threads work beside them."""
+    decoder_threads: Count = 1
     policy: PolicySettings = PolicySettings()
 
 
-class EncodeSettings(Settings):
+class EncodeSettings(Settings, frozen=True):
     """How the result is written."""
 
     codec: Literal["auto", "h264", "hevc", "av1", "ffv1"] = "auto"
@@ -80,7 +83,7 @@ class EncodeSettings(Settings):
     overwrite: bool = False
 
 
-class JobSettings(Settings):
+class JobSettings(Settings, frozen=True):
     """One run over one file."""
 
     restore: RestoreSettings = RestoreSettings()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ def save(
         tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(t).contiguous() for key, t in state.items()}
     partial = path.with_name(f".{path.name}.partial")
     save_file(tensors, str(partial), metadata={"progress": msgspec.json.encode(asdict(progress)).decode()})
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def load(path: Path, model: nn.Module, ema: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
@@ -43,7 +42,9 @@ def load(path: Path, model: nn.Module, ema: nn.Module, optimizer: torch.optim.Op
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
         progress = msgspec.json.decode(file.metadata()["progress"], type=Progress)
     for prefix, module in (("model.", model), ("ema.", ema)):
-        module.load_state_dict({k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)})
+        module.load_state_dict(
+            {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+        )
     state: dict[int, dict[str, Any]] = {}
     for key, tensor in tensors.items():
         if key.startswith("optimizer."):

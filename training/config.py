@@ -11,7 +11,7 @@ import yaml
 from streamrestore.settings import Settings, read_settings
 
 
-class TaskConfig(Settings):
+class TaskConfig(Settings, frozen=True):
     """One branch's diet."""
 
     share: Annotated[float, msgspec.Meta(gt=0)] = 1.0
@@ -33,7 +33,7 @@ class TaskConfig(Settings):
     """Folders of RGB with depth, likewise (haze)."""
 
 
-class TrainConfig(Settings, kw_only=True):
+class TrainConfig(Settings, frozen=True, kw_only=True):
     """One network's training."""
 
     name: str

@@ -196,15 +196,16 @@ def _unit(picture: npt.NDArray[np.uint8]) -> Floats:
 def table(rows: list[Row]) -> str:
     """Rows as Markdown."""
     lines = [
-        "| set | branch | n | input | RGB PSNR | routed | Y-full | Y-studio | SSIM | 4:2:0 in | 4:2:0 out | s/MP | routed to |",
+        "| set | branch | n | input | RGB PSNR | routed | Y-full | Y-studio | SSIM | 4:2:0 in | 4:2:0 out"
+        + " | s/MP | routed to |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for r in rows:
         to = ", ".join(f"{name} {count}" for name, count in sorted(r.routed_to.items()))
         lines.append(
-            f"| {r.name} | {r.branch} | {r.pictures} | {r.input_psnr:.2f} | {r.psnr:.2f} | {r.routed_psnr:.2f} "
-            f"| {r.y_full:.2f} | {r.y_studio:.2f} | {r.ssim:.4f} | {r.planes_input_psnr:.2f} | {r.planes_psnr:.2f} "
-            f"| {r.seconds_per_megapixel:.3f} | {to} |"
+            f"| {r.name} | {r.branch} | {r.pictures} | {r.input_psnr:.2f} | {r.psnr:.2f} "
+            f"| {r.routed_psnr:.2f} | {r.y_full:.2f} | {r.y_studio:.2f} | {r.ssim:.4f} "
+            f"| {r.planes_input_psnr:.2f} | {r.planes_psnr:.2f} | {r.seconds_per_megapixel:.3f} | {to} |"
         )
     return "\n".join(lines)
 

@@ -24,12 +24,12 @@ def psnr(a: Floats, b: Floats) -> float:
 
 def y_full(picture: Floats) -> npt.NDArray[np.float64]:
     """0.299 R + 0.587 G + 0.114 B, (H, W) in [0, 1]."""
-    return np.asarray(picture, np.float64) @ np.array([0.299, 0.587, 0.114])
+    return _dot(picture, (0.299, 0.587, 0.114))
 
 
 def y_studio(picture: Floats) -> npt.NDArray[np.float64]:
     """BT.601 luma in 16..235 over 255, as papers on rain report it; higher PSNR than `y_full`."""
-    return (16 + np.asarray(picture, np.float64) @ np.array([65.481, 128.553, 24.966])) / 255
+    return (16 + _dot(picture, (65.481, 128.553, 24.966))) / 255
 
 
 def ssim(a: Floats, b: Floats) -> float:
@@ -55,4 +55,8 @@ def ssim(a: Floats, b: Floats) -> float:
 def align_brightness(picture: Floats, target: Floats) -> npt.NDArray[np.float64]:
     """A picture with each channel's mean scaled to the target's (raindrop pairs differ in exposure)."""
     gain = np.mean(target, axis=(0, 1)) / np.maximum(np.mean(picture, axis=(0, 1)), 1e-6)
-    return np.clip(np.asarray(picture, np.float64) * gain, 0, 1)
+    return np.asarray(np.clip(np.asarray(picture, np.float64) * gain, 0, 1))
+
+
+def _dot(picture: Floats, weights: tuple[float, float, float]) -> npt.NDArray[np.float64]:
+    return np.asarray(np.asarray(picture, np.float64) @ np.array(weights))

@@ -36,7 +36,7 @@ REAL_LABELS: dict[str, dict[str, float]] = {
 """What a folder of real photographs says about its pictures."""
 
 
-class RouterConfig(Settings, kw_only=True):
+class RouterConfig(Settings, frozen=True, kw_only=True):
     """A router's training."""
 
     clean: list[str]
@@ -73,15 +73,18 @@ class Example:
     severities: list[float]
 
 
-class RouterSamples(Dataset[RouterBatch]):
+class RouterSamples(Dataset["RouterBatch"]):
     """Every batch of a router's training, or of its calibration (`part` = split)."""
 
-    def __init__(self, config: RouterConfig, shape: RouterNetConfig, data: Path, part: Part = "train") -> None:
+    def __init__(
+        self, config: RouterConfig, shape: RouterNetConfig, data: Path, part: Part = "train"
+    ) -> None:
         self.config, self.shape = config, shape
         self.stream = 0 if part == "train" else 1
         self.clean = read_clean([data / name for name in config.clean], part)
         self.real = {
-            name: [read_picture(p) for p in list_pictures(data / config.real / name, part)] for name in REAL_LABELS
+            name: [read_picture(p) for p in list_pictures(data / config.real / name, part)]
+            for name in REAL_LABELS
         }
         self.pairs = {name: list(read_pairs(data / name, part)) for name in config.pairs}
 

@@ -163,4 +163,3 @@ def batches(samples: Samples, start: int, workers: int) -> Iterator[Batch]:
     if workers == 0:
         return (samples[step] for step in steps)
     return iter(DataLoader(samples, batch_size=None, sampler=steps, num_workers=workers, prefetch_factor=4))
-

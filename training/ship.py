@@ -35,7 +35,9 @@ def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
     return -10 * float(np.log10(max(error, 1e-10)))
 
 
-def fit_gains(runner: BranchRunner, weather: str, clean: list[Picture], seed: int) -> list[tuple[float, float]]:
+def fit_gains(
+    runner: BranchRunner, weather: str, clean: list[Picture], seed: int
+) -> list[tuple[float, float]]:
     """(severity, mean gain in dB) of a branch on its own weather, in bins of equal counts.
 
     Gains rise with severity in the table: a dip is sampling noise and would let the policy call a
@@ -94,14 +96,17 @@ def main(
         assert isinstance(network.branches, tuple)
         gains = {}
         for branch in network.branches:
-            gains[branch] = fit_gains(BranchRunner(_as_network(network), branch, compute), branch, split, seed=7)
+            gains[branch] = fit_gains(
+                BranchRunner(_as_network(network), branch, compute), branch, split, seed=7
+            )
             click.echo(f"{branch}: {gains[branch]}")
             tiers[tier][branch] = name
         notes = {"gains": msgspec.json.encode(gains).decode()}
         files[name] = put(run / "ema.safetensors", name, notes, folder)
     files["router"] = put(router, "router", {}, folder)
     index_path.write_bytes(
-        msgspec.json.format(msgspec.json.encode(store.Index(tiers, "router", dict(sorted(files.items()))))) + b"\n"
+        msgspec.json.format(msgspec.json.encode(store.Index(tiers, "router", dict(sorted(files.items())))))
+        + b"\n"
     )
 
 

@@ -11,9 +11,11 @@ import csv
 import math
 import time
 from pathlib import Path
+from typing import cast
 
 import click
 import cv2
+import msgspec
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -27,13 +29,14 @@ from training.config import TrainConfig, read_config
 from training.losses import charbonnier
 from training.samples import Samples, batches
 
+STATE = "checkpoint.safetensors"
 SAVE_SECONDS = 180.0
 LOG_STEPS = 100
 
 
 def residual_of(network: nn.Module, pictures: Tensor, task: str) -> Tensor:
     """Run a network on whole pictures: (N, 3, H, W) -> residual (N, 3, H, W)."""
-    unshuffle = network.config.unshuffle
+    unshuffle = cast("int", network.config.unshuffle)  # type: ignore[union-attr]
     residual = network(to_basis(pictures, unshuffle), task)
     return from_basis(residual.float(), unshuffle)
 
@@ -56,7 +59,8 @@ def train(config: TrainConfig, data: Path, run: Path, workers: int, threads: int
     torch.set_num_threads(threads)
     torch.manual_seed(config.seed)
     fabric = Fabric(accelerator="auto", devices=1, precision=config.precision)
-    model = registry.build(config.network, config.shape).to(memory_format=torch.channels_last)
+    model = registry.build(config.network, config.shape)
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if config.start_from:
         model.load_state_dict(store.read(Path(config.start_from)).tensors)
     ema = copy.deepcopy(model).requires_grad_(False)
@@ -64,15 +68,20 @@ def train(config: TrainConfig, data: Path, run: Path, workers: int, threads: int
         model.parameters(), lr=config.peak_rate, weight_decay=config.weight_decay, betas=(0.9, 0.99)
     )
     run.mkdir(parents=True, exist_ok=True)
-    state_path = run / "checkpoint.safetensors"
     progress = checkpoint.Progress(config_hash=settings_hash(config))
-    if state_path.exists():
-        progress = checkpoint.load(state_path, model, ema, optimizer)
+    if (run / STATE).exists():
+        progress = checkpoint.load(run / STATE, model, ema, optimizer)
         click.echo(f"goes on from step {progress.step}, {progress.seconds / 60:.1f} minutes")
     wrapped, optimizer = fabric.setup(model, optimizer)
     ema.to(fabric.device)
 
     cv2.setNumThreads(0)  # a pool would not survive the fork of the workers
+
+    def keep() -> None:
+        checkpoint.save(run / STATE, progress, model, ema, optimizer)
+        notes = {"run": config.name, "minutes": f"{progress.seconds / 60:.1f}", "steps": str(progress.step)}
+        store.write(run / "ema.safetensors", config.network, ema, notes)
+
     samples = Samples(config, data)
     budget = config.minutes * 60
     losses: dict[str, list[float]] = {}
@@ -103,13 +112,13 @@ def train(config: TrainConfig, data: Path, run: Path, workers: int, threads: int
             losses.clear()
             words = " ".join(f"{task} {value:.5f}" for task, value in means.items())
             click.echo(f"step {progress.step} {progress.seconds / 60:.1f} min: {words}")
-            log.writerow([progress.step, round(progress.seconds, 1), *(f"{k}={v:.6f}" for k, v in means.items())])
-        if time.monotonic() - saved > SAVE_SECONDS:
-            checkpoint.save(state_path, progress, model, ema, optimizer)
-            store.write(run / "ema.safetensors", config.network, ema, {"minutes": f"{progress.seconds / 60:.1f}"})
-            saved = time.monotonic()
-    checkpoint.save(state_path, progress, model, ema, optimizer)
-    store.write(run / "ema.safetensors", config.network, ema, {"minutes": f"{progress.seconds / 60:.1f}"})
+            log.writerow(
+                [progress.step, round(progress.seconds, 1), *(f"{k}={v:.6f}" for k, v in means.items())]
+            )
+        if now - saved > SAVE_SECONDS:
+            keep()
+            saved = now
+    keep()
 
 
 @click.command()
@@ -123,7 +132,7 @@ def main(config_path: Path, data: Path, run: Path, minutes: float | None, worker
     """Train the network that CONFIG_PATH describes."""
     config = read_config(config_path)
     if minutes is not None:
-        config = TrainConfig(**{**{f: getattr(config, f) for f in config.__struct_fields__}, "minutes": minutes})
+        config = msgspec.structs.replace(config, minutes=minutes)
     train(config, data, run, workers, threads)
 
 

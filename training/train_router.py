@@ -67,12 +67,14 @@ def main(config_path: Path, data: Path, run: Path, minutes: float | None, worker
     config = read_settings(RouterConfig, yaml.safe_load(config_path.read_text()))
     budget = 60 * (minutes or config.minutes)
     torch.manual_seed(config.seed)
-    network = registry.build("routernet", config.shape).to(memory_format=torch.channels_last)
+    network = registry.build("routernet", config.shape)
     assert isinstance(network, RouterNet)
     ema = copy.deepcopy(network).requires_grad_(False)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.peak_rate, weight_decay=1e-3)
     samples = RouterSamples(config, network.config, data)
-    loader = DataLoader(samples, batch_size=None, sampler=range(2**40), num_workers=workers, prefetch_factor=4)
+    loader = DataLoader(
+        samples, batch_size=None, sampler=range(2**40), num_workers=workers, prefetch_factor=4
+    )
     began, total = time.monotonic(), 0.0
     for step, batch in enumerate(loader):
         spent = (time.monotonic() - began) / budget

@@ -1,0 +1,1 @@
+"""Networks: one file each, chosen by name through the registry."""

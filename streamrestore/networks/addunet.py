@@ -115,7 +115,7 @@ class AddUNet(nn.Module):
             raise UsageError(f"{len(gates)} gates were given; this denoiser has {self.levels} levels")
         return torch.tensor(gates, device=x.device)
 
-    def forward(self, x: Tensor, branch: str = "noise", context: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, branch: str = "noise", context: Tensor | None = None) -> Tensor:  # noqa: ARG002 - seams.Network
         """Residual; `context` scales the gates."""
         gates = F.softplus(self.gates)  # (L,)
         gates = (gates if context is None else gates * context.to(gates)).to(x.dtype)
@@ -129,8 +129,8 @@ class AddUNet(nn.Module):
         for level in reversed(range(len(residuals))):
             skip = torch.addcmul(state, gates[level], residuals[level])  # u_i + a_i r_i
             state = self.up[level](activate(self.decoders[level](skip)))  # u_{i-1}
-        residual: Tensor = self.from_features(state)
-        return residual + self.from_input(x[:, : self.from_input.in_channels])
+        residual: Tensor = self.from_features(state) + self.from_input(x[:, : self.from_input.in_channels])
+        return residual
 
     def folded(self, inward: Tensor, outward: Tensor) -> AddUNet:
         """The same function of other maps; see `ExpertNet.folded`."""

@@ -27,7 +27,10 @@ def basis(unshuffle: int) -> Tensor:
     n = unshuffle
     cosine = torch.tensor(
         [
-            [math.sqrt((1 if k == 0 else 2) / n) * math.cos(math.pi * (2 * x + 1) * k / (2 * n)) for x in range(n)]
+            [
+                math.sqrt((1 if k == 0 else 2) / n) * math.cos(math.pi * (2 * x + 1) * k / (2 * n))
+                for x in range(n)
+            ]
             for k in range(n)
         ],
         dtype=torch.float64,
@@ -43,17 +46,18 @@ def basis(unshuffle: int) -> Tensor:
 @lru_cache(maxsize=8)
 def inverse(unshuffle: int) -> Tensor:
     """The inverse of `basis`."""
-    return torch.linalg.inv(basis(unshuffle))
+    matrix: Tensor = torch.linalg.inv(basis(unshuffle))
+    return matrix
 
 
 def to_basis(pictures: Tensor, unshuffle: int) -> Tensor:
     """(N, 3, H, W) RGB in [0, 1] -> (N, 3 n^2, H/n, W/n), channels last."""
     maps = F.pixel_unshuffle(pictures, unshuffle)
-    x = torch.einsum("km,nmhw->nkhw", basis(unshuffle).to(maps), maps)
+    x: Tensor = torch.einsum("km,nmhw->nkhw", basis(unshuffle).to(maps), maps)
     return x.contiguous(memory_format=torch.channels_last)
 
 
 def from_basis(maps: Tensor, unshuffle: int) -> Tensor:
     """(N, 3 n^2, h, w) -> (N, 3, h n, w n) RGB."""
-    rgb = torch.einsum("mk,nkhw->nmhw", inverse(unshuffle).to(maps), maps)
+    rgb: Tensor = torch.einsum("mk,nkhw->nmhw", inverse(unshuffle).to(maps), maps)
     return F.pixel_shuffle(rgb, unshuffle)

@@ -26,7 +26,8 @@ class ResidualBlock(nn.Module):
             self.second.weight.mul_(0.1)  # starts near the identity
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(activate(self.first(x)))
+        change: Tensor = self.second(activate(self.first(x)))
+        return x + change
 
 
 class Halve(nn.Conv2d):

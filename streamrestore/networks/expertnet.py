@@ -99,8 +99,8 @@ class BranchEnd(nn.Module):
             for layer in (self.modulation, self.gates, self.from_features, self.from_input):
                 layer.weight.mul_(0.1)
             for layer in (self.modulation, self.from_features):
-                layer.bias.zero_()
-            self.gates.bias.fill_(1.0)  # all experts open
+                layer.bias = nn.Parameter(torch.zeros_like(layer.bias))
+            self.gates.bias = nn.Parameter(torch.ones(3))  # all experts open
 
 
 class ExpertNet(nn.Module):
@@ -108,9 +108,9 @@ class ExpertNet(nn.Module):
 
     Three experts meet at 1/8 of the picture's size: what enters it, what residual blocks make of
     it there, and what they make of it at 1/16. Input and result are unshuffled RGB in the basis of
-    `basis`; `folded` gives a network for any other. The residual is ``tail(features, x) + s x`` with one gain s per place: a
-    veil is removed by multiplication (Koschmieder: J - I = (1/t - 1)(I - A)), and a gain that is
-    the same for all maps of a place means the same in every basis.
+    `basis`; `folded` gives a network for any other. The residual is ``tail(features, x) + s x`` with
+    one gain s per place: a veil is removed by multiplication (Koschmieder: J - I = (1/t - 1)(I - A)),
+    and a gain that is the same for all maps of a place means the same in every basis.
 
     Shape:
         x (N, maps * T, h, w), the present frame first; context (N, 64) -> (N, maps, h, w);
@@ -157,7 +157,8 @@ class ExpertNet(nn.Module):
         context = self.prepare(now) if context is None else context
         _, width_m, width_c = self.config.widths
         modulation = end.modulation(context)[..., None, None]  # (N, 2 (C2 + C3), 1, 1)
-        scale_m, shift_m, scale_c, shift_c = modulation.split([width_m, width_m, width_c, width_c], dim=1)
+        widths = [width_m, width_m, width_c, width_c]
+        scale_m, shift_m, scale_c, shift_c = modulation.split(widths, dim=1)
 
         fine = activate(self.head(x))  # (N, C1, h, w)
         entry = activate(self.to_middle(fine))  # (N, C2, h/2, w/2)
@@ -165,7 +166,7 @@ class ExpertNet(nn.Module):
         coarse = activate(self.to_coarse(middle))  # (N, C3, h/4, w/4)
         coarse = self.coarse(torch.addcmul(coarse + shift_c, coarse, scale_c))
 
-        experts: Sequence[Tensor] = (entry, middle, self.from_coarse(coarse))
+        experts = (entry, middle, self.from_coarse(coarse))
         gates = end.gates(torch.cat(experts, dim=1)).split(1, dim=1)  # 3 x (N, 1, h/2, w/2)
         mixed = gates[0] * experts[0]
         for gate, expert in zip(gates[1:], experts[1:], strict=True):

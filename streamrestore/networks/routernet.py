@@ -67,6 +67,7 @@ class RouterNet(nn.Module):
         self.severity = nn.Linear(128, config.severities)
         self.temperature: Tensor
         self.register_buffer("temperature", torch.ones(len(config.labels)))
+        self.scales: Tensor
         self.register_buffer("scales", torch.tensor(config.scales))
 
     def forward(self, thumbnail: Tensor, crops: Tensor) -> tuple[Tensor, Tensor]:
@@ -78,5 +79,4 @@ class RouterNet(nn.Module):
             [whole.mean(dim=(2, 3)), whole.amax(dim=(2, 3)), pooled.mean(dim=1), pooled.amax(dim=1)], dim=1
         )
         z = activate(self.hidden(z))
-        assert isinstance(self.scales, Tensor)
         return self.logits(z), F.softplus(self.severity(z)) * self.scales

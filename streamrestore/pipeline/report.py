@@ -8,7 +8,7 @@ import msgspec
 
 from streamrestore.settings import JobSettings
 
-Phase = Literal["plan", "restore", "copy", "finish"]
+Phase = Literal["plan", "restore", "copy", "finish", "compare"]
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -83,7 +83,7 @@ class BranchRunner:
         return native.unpack(result, [(p.shape[0], p.shape[1]) for p in planes])
 
     def _tensor(self, plane: object) -> Tensor:
-        return torch.as_tensor(plane).to(self._compute.device)
+        return torch.from_dlpack(plane).to(self._compute.device)  # type: ignore[attr-defined]
 
     def _network_for(self, coding: Coding | None) -> Network:
         """The network folded for planes of a coding, or (None) for unshuffled RGB."""
@@ -93,9 +93,10 @@ class BranchRunner:
                 matrices = (identity, identity)
             else:
                 matrices = native.unshuffled_matrices(coding)
-            module = cast(nn.Module, self._network.folded(*matrices))
-            module = module.to(self._compute.device, self._compute.dtype).to(memory_format=torch.channels_last)
-            self._folded[coding] = cast(Network, module)
+            module = cast("nn.Module", self._network.folded(*matrices))
+            module = module.to(self._compute.device, self._compute.dtype)
+            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self._folded[coding] = cast("Network", module)
         return self._folded[coding]
 
     def _run(self, network: Network, x: Tensor) -> Tensor:
@@ -126,11 +127,12 @@ class BranchRunner:
             part = part.contiguous(memory_format=torch.channels_last)
             y = network(part, self._branch, context)
             inner_part = y[..., rows.kept, columns.kept]
-            out[..., rows.inner_start : rows.inner_stop, columns.inner_start : columns.inner_stop] = inner_part
+            out[..., rows.inner_start : rows.inner_stop, columns.inner_start : columns.inner_stop] = (
+                inner_part
+            )
         return out
 
 
 def _fitting_tile(memory: int, pictures: int) -> int:
     side = int((memory / (BYTES_PER_SAMPLE * pictures)) ** 0.5)
     return max(SMALLEST_TILE, side)
-

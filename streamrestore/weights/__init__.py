@@ -1,0 +1,1 @@
+"""The weights that ship, and how they are read."""

@@ -46,7 +46,7 @@ class Weights:
         expected = {name: tuple(t.shape) for name, t in module.state_dict().items()}
         found = {name: tuple(t.shape) for name, t in self.tensors.items()}
         if expected != found:
-            wrong = sorted(set(expected.items()) ^ set(found.items()))[0][0]
+            wrong = min(set(expected.items()) ^ set(found.items()))[0]
             raise WeightsError(f"{self.path}: tensor {wrong!r} does not fit a network {self.network!r}")
         module.load_state_dict({name: t.float() for name, t in self.tensors.items()})
         return module.requires_grad_(False).eval()
@@ -103,7 +103,9 @@ def read(path: Path, *, digest: str | None = None) -> Weights:
         raise WeightsError(f"{path}: no such file of weights")
     found = digest_of(path)
     if digest is not None and found != digest:
-        raise WeightsError(f"{path}: altered since it was published (SHA-256 {found[:12]}…, not {digest[:12]}…)")
+        raise WeightsError(
+            f"{path}: altered since it was published (SHA-256 {found[:12]}…, not {digest[:12]}…)"
+        )
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = dict(file.metadata() or {})

@@ -79,9 +79,10 @@ def _rain(first: Floats, rng: np.random.Generator) -> Step:
             peak = opacity * size / 2 * np.minimum(1, 1.8 / z) ** 0.8 * np.minimum(1, z / 1.6)
             x, y = rng.uniform(0, width, count), rng.uniform(-0.2 * height, height, count)
             lean = wind + gust * np.sin(2 * np.pi * time / period) + rng.normal(0, 0.02, count)
-            sigma = float(np.clip(2.6 / near, 0.65, 2.4)) * max(min(height, width) / 480, 0.6)
+            sigma, scale = float(np.clip(2.6 / near, 0.65, 2.4)), min(height, width) / 480
             lines = _lines(np.stack((x, y, lean, length, peak)), (height, width))
-            depth += cv2.GaussianBlur(lines, (0, 0), sigma) * np.float32(np.sqrt(2 * np.pi) * sigma)
+            lines = cv2.GaussianBlur(lines, (0, 0), sigma * max(scale, 0.6))
+            depth += lines * np.float32(np.sqrt(2 * np.pi) * sigma * scale)
         alpha = 1 - np.exp(-depth)[..., None]
         around = cv2.resize(frame, (8, 8), interpolation=cv2.INTER_AREA)
         around = np.clip(cv2.resize(around, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)

@@ -1,0 +1,216 @@
+"""The first pass over a file: clips, weather and decisions, before anything is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import msgspec
+
+from streamrestore.decode import open_source
+from streamrestore.engine import PlanesClip, Restorer, forced, load_restorer
+from streamrestore.errors import Interrupted
+from streamrestore.frames import FrameBatch
+from streamrestore.pipeline.report import ClipReport, Progress
+from streamrestore.route.router import spread
+from streamrestore.route.views import Views
+from streamrestore.seams import SourceInfo
+from streamrestore.settings import JobSettings
+from streamrestore.weather import Decision, WeatherEstimate
+from streamrestore.windows import Clip, ClipCutter
+
+LOOK_EVERY = 6
+"""Every sixth picture may be looked at; of those, a few per clip are."""
+
+OnProgress = Callable[[Progress], None]
+Stop = Callable[[], bool]
+
+
+class FrameTiming(msgspec.Struct, frozen=True):
+    """When pictures are shown."""
+
+    rate: str
+    """Average, as a fraction of pictures per second; empty if unknown."""
+    variable: bool
+    min_ms: float
+    max_ms: float
+    mean_ms: float
+    start_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be done with each clip of a file.
+
+    Attributes:
+        decisions: one per clip.
+        clips: the same for reports.
+        frames: that decode.
+        losses: what does not, by kind.
+    """
+
+    info: SourceInfo
+    windows: tuple[Clip, ...]
+    decisions: tuple[Decision, ...]
+    frames: int
+    losses: dict[str, int]
+    notes: tuple[str, ...]
+    timing: FrameTiming
+    seconds: float
+
+    @property
+    def clips(self) -> tuple[ClipReport, ...]:
+        """For reports."""
+        return tuple(report_clip(w, d) for w, d in zip(self.windows, self.decisions, strict=True))
+
+    @property
+    def bypass(self) -> bool:
+        """True if no frame is touched."""
+        return all(decision.bypass for decision in self.decisions)
+
+
+def plan_file(
+    spec: str,
+    settings: JobSettings,
+    *,
+    restorer: Restorer | None = None,
+    on_progress: OnProgress | None = None,
+    stop: Stop | None = None,
+) -> Plan:
+    """Decode a whole file, cut it into clips, classify them, and decide.
+
+    Args:
+        restorer: by default one is made from the settings.
+
+    Raises:
+        InputError: it cannot be used.
+        Interrupted: `stop` said so.
+    """
+    restorer = restorer or make_restorer(settings)
+    began = time.monotonic()
+    with open_source(spec, threads=settings.restore.decoder_threads) as source:
+        look = Look(restorer, settings)
+        for batch in source:
+            look.feed(batch)
+            if stop is not None and stop():
+                raise Interrupted(f"{spec}: stopped; nothing was written")
+            if on_progress is not None:
+                on_progress(progress("plan", look.frames, source.info.frame_count, time.monotonic() - began))
+        windows, estimates = look.finish()
+        info, status = source.info, source.status
+    cuts = [True, *(w.reason in ("cut", "gap", "change") for w in windows[:-1])]
+    if settings.restore.branch == "auto":
+        decisions = restorer.decide(estimates, cuts=cuts, strength=settings.restore.strength)
+    else:
+        decision = forced(settings.restore.branch, settings.restore.strength)
+        decisions = [decision] * len(windows)
+    return Plan(
+        info,
+        tuple(windows),
+        tuple(decisions),
+        look.frames,
+        dict(status.losses),
+        tuple(status.notes),
+        look.timing(info.rate),
+        time.monotonic() - began,
+    )
+
+
+def make_restorer(settings: JobSettings) -> Restorer:
+    """The restorer that the settings ask for."""
+    wanted = settings.restore
+    return load_restorer(
+        tier=wanted.tier,
+        device=wanted.device,
+        precision=wanted.precision,
+        threads=wanted.threads,
+        policy=wanted.policy,
+    )
+
+
+class Look:
+    """Goes through the frames of a file once, and keeps little of them."""
+
+    def __init__(self, restorer: Restorer, settings: JobSettings) -> None:
+        self._restorer = restorer
+        self._classify = settings.restore.branch == "auto"
+        self._cutter = ClipCutter(settings.windows)
+        self._views: dict[int, Views] = {}
+        self._windows: list[Clip] = []
+        self._estimates: list[WeatherEstimate] = []
+        self._deltas: list[float] = []
+        self._last: float | None = None
+        self._start = 0.0
+        self.frames = 0
+
+    def feed(self, batch: FrameBatch) -> None:
+        """Take the next frames."""
+        for position, frame in enumerate(batch.frames):
+            seconds = batch.seconds(frame)
+            if self._last is None:
+                self._start = seconds
+            else:
+                self._deltas.append(seconds - self._last)
+            self._last = seconds
+            self.frames += 1
+            if self._classify and frame.index % LOOK_EVERY == 0:
+                self._views[frame.index] = PlanesClip(batch).views(self._restorer.router, position)
+        self._take(self._cutter.feed(batch))
+
+    def finish(self) -> tuple[list[Clip], list[WeatherEstimate]]:
+        """All clips, and (if they are classified) what each looks like."""
+        self._take(self._cutter.finish())
+        return self._windows, self._estimates
+
+    def timing(self, rate: Fraction | None) -> FrameTiming:
+        """When pictures were shown."""
+        deltas = self._deltas or [0.0]
+        mean = sum(deltas) / len(deltas)
+        return FrameTiming(
+            rate=str(rate) if rate else "",
+            variable=max(deltas) - min(deltas) > max(0.0021, 0.1 * mean),
+            min_ms=min(deltas) * 1000,
+            max_ms=max(deltas) * 1000,
+            mean_ms=mean * 1000,
+            start_seconds=self._start,
+        )
+
+    def _take(self, clips: Iterable[Clip]) -> None:
+        for clip in clips:
+            self._windows.append(clip)
+            if self._classify:
+                self._estimates.append(self._restorer.router.estimate(self._views_in(clip)))
+                self._views = {i: v for i, v in self._views.items() if i >= clip.stop - LOOK_EVERY}
+
+    def _views_in(self, clip: Clip) -> Sequence[Views]:
+        """Views of pictures of a clip, or for one shorter than the stride the nearest picture's."""
+        inside = [i for i in self._views if clip.start <= i < clip.stop]
+        if not inside:
+            inside = [min(self._views, key=lambda i: abs(i - clip.start))]
+        return [self._views[inside[k]] for k in spread(len(inside))]
+
+
+def report_clip(window: Clip, decision: Decision) -> ClipReport:
+    """One clip for a report."""
+    estimate = decision.estimate
+    return ClipReport(
+        start_frame=window.start,
+        stop_frame=window.stop,
+        start_seconds=window.start_seconds,
+        stop_seconds=window.stop_seconds,
+        ended_by=window.reason,
+        branch=decision.label,
+        strength=decision.strength,
+        reason=decision.reason,
+        probabilities=estimate.probabilities if estimate else {},
+        severity={str(w): s for w, s in estimate.severity.items()} if estimate else {},
+    )
+
+
+def progress(phase: str, frames: int, total: int | None, seconds: float, branch: str = "") -> Progress:
+    """How far a phase is after some seconds."""
+    fps = frames / seconds if seconds > 0 else 0.0
+    left = (total - frames) / fps if total is not None and fps > 0 else None
+    return Progress(phase, frames, total, fps, left if left is None or left > 0 else 0.0, branch)  # type: ignore[arg-type]
