@@ -140,13 +140,21 @@ class Restorer:
         """The branch of a weather; its network is loaded now if it was not needed before."""
         key = (weather, tuple(gates) if gates is not None and weather is Weather.NOISE else None)
         if key not in self._runners:
-            if weather not in self._files:
-                raise UsageError(f"tier {self.status.tier!r} has no branch {weather!r}")
-            file = self._files[weather]
-            if file not in self._networks:
-                self._networks[file] = cast("Network", self._read(file).build())
-            self._runners[key] = BranchRunner(self._networks[file], weather, self._compute, key[1])
+            self._runners[key] = BranchRunner(self.network(weather), weather, self._compute, key[1])
         return self._runners[key]
+
+    def network(self, weather: Weather) -> Network:
+        """The network that has a weather's branch, in its own basis.
+
+        Raises:
+            UsageError: the tier has no such branch.
+        """
+        if weather not in self._files:
+            raise UsageError(f"tier {self.status.tier!r} has no branch {weather!r}")
+        file = self._files[weather]
+        if file not in self._networks:
+            self._networks[file] = cast("Network", self._read(file).build())
+        return self._networks[file]
 
     @property
     def router(self) -> Router:

@@ -37,7 +37,8 @@ _SAMPLES = 8  # per block and direction: the mean of 64 leaves an eighth of the 
 _LEVELS = 12  # changes from which the usual one is taken
 _STAND_OUT = 3.0  # times the usual change
 _ALIKE = 0.92  # correlation of two pictures of one scene, whatever the light does
-_UNLIKE = 0.6  # correlation below which a quarter of the threshold suffices: haze and night are pale
+_UNLIKE = 0.7  # correlation below which a sixth of the threshold suffices: haze and night are pale
+_PALE = 6
 _HORIZON = 4  # clips that may be open before the first is given out
 
 T = TypeVar("T")
@@ -106,7 +107,7 @@ def likeness(a: Signature, b: Signature) -> float:
 class CutDetector:
     """Finds scene cuts in a stream of signatures, `CONFIRM` pictures late.
 
-    A cut changes the picture by more than `threshold` (in pale scenes a quarter of it suffices, if
+    A cut changes the picture by more than `threshold` (in pale scenes a sixth of it suffices, if
     the pictures are not alike at all), stands out from the changes before and after, and lasts: a
     flash, after which the old scene comes back, is none. Changes of light alone are none, either.
 
@@ -145,7 +146,7 @@ class CutDetector:
     def _differs(self, a: Signature, b: Signature) -> bool:
         amount = change(a, b)
         usual = statistics.median(self._levels) if self._levels else 0.0
-        if amount <= max(self._threshold / 4, _STAND_OUT * usual):
+        if amount <= max(self._threshold / _PALE, _STAND_OUT * usual):
             return False
         return likeness(a, b) < (_ALIKE if amount > self._threshold else _UNLIKE)
 
@@ -239,13 +240,13 @@ class ClipCutter:
         """
         clips: list[Clip] = []
         if self._open:
-            last = self._open[-1]
+            last, usual = self._open[-1], self._gaps.usual
             if seconds <= last.seconds or index <= last.index:
                 raise UsageError(f"pictures must come in order: {index} at {seconds} s after {last.index}")
             if kind != self._kind:
                 clips = self._end("change", seconds)
             elif self._gaps.add(seconds - last.seconds, last.duration):
-                clips = self._end("gap", None)
+                clips = self._end("gap", last.seconds + (usual or last.duration))
         self._kind = kind
         self._open.append(_Moment(index, seconds, duration))
         if self._cuts.add(picture):

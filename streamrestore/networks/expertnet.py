@@ -98,8 +98,8 @@ class BranchEnd(nn.Module):
         with torch.no_grad():
             for layer in (self.modulation, self.gates, self.from_features, self.from_input):
                 layer.weight.mul_(0.1)
-            for layer in (self.modulation, self.from_features):
-                layer.bias = nn.Parameter(torch.zeros_like(layer.bias))
+            self.modulation.bias.zero_()
+            self.from_features.bias = nn.Parameter(torch.zeros(config.maps + 1))
             self.gates.bias = nn.Parameter(torch.ones(3))  # all experts open
 
 

@@ -50,7 +50,7 @@ def restore_file(
     path = Path(spec)
     source_path = path if path.is_file() else None
     with open_source(spec) as source:
-        check_output(output, source_path, settings.encode, source.info)
+        output_plan = check_output(output, source_path, settings.encode, source.info)
     restorer = restorer or make_restorer(settings)
     plan = plan_file(spec, settings, restorer=restorer, on_progress=on_progress, stop=stop)
     if settings.strict:
@@ -63,12 +63,14 @@ def restore_file(
     if plan.bypass and not settings.encode.force_encode and source_path is not None:
         on_progress(progress("copy", 0, plan.frames, 0.0))
         try:
-            sink_report = copy_file(source_path, output, plan.info, settings.encode)
+            sink_report = copy_file(source_path, output, plan.info, settings.encode, remark=remark, stop=stop)
         except CannotCopy:
             sink_report = None
     copied = sink_report is not None
     if sink_report is None:
-        sink = FileSink(output, plan.info, settings.encode, source_path=source_path, remark=remark)
+        sink = FileSink(
+            output, plan.info, settings.encode, source_path=source_path, remark=remark, plan=output_plan
+        )
         try:
             tally = _run(spec, settings, restorer, plan, sink, on_progress, stop)
             on_progress(progress("finish", tally.frames, tally.frames, time.monotonic() - began))

@@ -1,0 +1,133 @@
+"""A file in which nothing is restored: every packet copied, the video's included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from streamrestore.encode.check import same_file
+from streamrestore.encode.containers import ContainerSpec, find_container
+from streamrestore.encode.partial import Partial
+from streamrestore.encode.passengers import Passengers
+from streamrestore.encode.passthrough import codec_name, describe, open_source, plan_passthrough
+from streamrestore.encode.tags import copy_container, display_notes
+from streamrestore.encode.times import choose_shift
+from streamrestore.errors import Interrupted, OutputError, UnsupportedOutput
+from streamrestore.seams import SinkReport, SourceInfo
+from streamrestore.settings import EncodeSettings
+
+
+class CannotCopy(UnsupportedOutput):
+    """The container cannot hold the video as it is: it has to be encoded."""
+
+
+def copy_file(
+    source_path: Path,
+    path: Path,
+    info: SourceInfo,
+    settings: EncodeSettings,
+    *,
+    remark: str = "",
+    stop: Callable[[], bool] = lambda: False,
+) -> SinkReport:
+    """Copy a file packet by packet into the container that the extension of `path` names.
+
+    Args:
+        stop: asked before each packet; True ends the run.
+
+    Raises:
+        Interrupted: `stop` said so; nothing is left behind.
+        CannotCopy: the container does not hold the video as it is; nothing is left behind.
+        UsageError, OutputError: as `check_output`.
+    """
+    spec = find_container(path)
+    if same_file(path, source_path):
+        raise OutputError(f"{path} is the input itself; give the output another name")
+    if not spec.variable_rate and not info.container.startswith(spec.format):
+        raise CannotCopy(f"{spec.name} holds a constant frame rate only: video from elsewhere is encoded")
+    with Partial(path, overwrite=settings.overwrite) as partial, partial.translated():
+        with open_source(source_path) as probe:
+            plan = plan_passthrough(probe, spec)
+        if info.video.index not in plan.copied:
+            raise CannotCopy(f"{spec.name} does not hold {info.video.codec} video as it is")
+        start = max(info.video.start or Fraction(0), Fraction(0))
+        shift = choose_shift(info, spec, start)
+        passengers = Passengers(source_path, plan, spec, shift)
+        try:
+            return _copy(passengers, partial, spec, info, shift, remark, stop)
+        finally:
+            passengers.close()
+
+
+def _copy(
+    passengers: Passengers,
+    partial: Partial,
+    spec: ContainerSpec,
+    info: SourceInfo,
+    shift: Fraction,
+    remark: str,
+    stop: Callable[[], bool],
+) -> SinkReport:
+    source, video = passengers.source, passengers.source.streams[info.video.index]
+    output = partial.open(spec.format, spec.options)
+    passengers.board(output, range(len(source.streams)))
+    passengers.start()
+    lost = copy_container(source, output, spec, shift, remark)
+    output.start_encoding()
+    shown = 0
+    for packet, is_shown in _watch(passengers.until(None), passengers, spec, info):
+        if stop():
+            raise Interrupted(f"{info.name}: stopped; nothing was written")
+        shown += is_shown
+        output.mux_one(packet)
+    output.close()
+    name = codec_name(video)
+    notes = [
+        f"nothing was restored: {describe(video)} is copied as it is",
+        *display_notes(spec, name, info.rotation, info.sample_aspect_ratio),
+    ]
+    return SinkReport(
+        path=partial.target,
+        frames=shown,
+        codec=f"{name} (copied)",
+        bytes=partial.commit(),
+        copied=dict(sorted(passengers.counts.items())),
+        dropped=(*lost, *passengers.lost()),
+        notes=(*notes, *passengers.notes()),
+    )
+
+
+def _watch(
+    packets: Iterator[Packet[Any]], passengers: Passengers, spec: ContainerSpec, info: SourceInfo
+) -> Iterator[tuple[Packet[Any], bool]]:
+    """Packets, and whether each is a picture that is shown.
+
+    Edit lists hide pictures. Only mp4 and mov can, and of what FFmpeg writes only before time 0.
+
+    Raises:
+        CannotCopy: pictures that the source hides would be shown, or nobody knows when.
+    """
+    first_shown: int | None = None
+    stream = passengers.source.streams[info.video.index]
+    assert isinstance(stream, VideoStream)
+    reordered = stream.codec_context.has_b_frames and spec.variable_rate
+    undated_is_fine = info.container == "avi" and not reordered
+    for packet in packets:
+        if packet.stream is not passengers.copy_of(info.video.index):
+            yield packet, False
+            continue
+        assert packet.pts is not None
+        if passengers.undated and not undated_is_fine:
+            raise CannotCopy("the input does not store when its pictures are shown")
+        if not packet.is_discard:
+            first_shown = packet.pts if first_shown is None else min(first_shown, packet.pts)
+            yield packet, True
+            continue
+        if not spec.edit_lists or packet.pts >= 0 or (first_shown is not None and packet.pts > first_shown):
+            raise CannotCopy(f"{spec.name} would show pictures that an edit list of the input hides")
+        yield packet, False

@@ -1,0 +1,192 @@
+"""The packets of copied streams, at the right times, in step with the video."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Discard, Stream
+
+from streamrestore.encode.containers import ContainerSpec
+from streamrestore.encode.passthrough import (
+    Plan,
+    add_copy,
+    codec_name,
+    describe,
+    is_cover,
+    open_source,
+    read_packets,
+)
+from streamrestore.encode.times import fill_dts
+from streamrestore.errors import UnsupportedOutput
+
+_JUMP = Fraction(1, 2)
+"""Seconds by which a clock must fall back to count as set anew."""
+
+
+class Passengers:
+    """Streams of a source that travel as they are.
+
+    Args:
+        path: of the source.
+        plan: what to copy.
+        spec: the container of the output.
+        shift: seconds by which all times are moved.
+
+    Attributes:
+        tick: of the video, in seconds. In containers whose streams all begin together none may begin
+            farther than this from the first picture.
+        source: opened for this alone.
+        counts: packets handed out, by stream index of the source.
+        undated: pictures without a presentation time; they took their decoding time.
+    """
+
+    def __init__(self, path: Path, plan: Plan, spec: ContainerSpec, shift: Fraction) -> None:
+        self.source: InputContainer = open_source(path)
+        self.counts: Counter[int] = Counter()
+        self.undated = 0
+        self._path, self._plan, self._spec, self._shift = path, plan, spec, shift
+        self.tick = Fraction(1, 25)
+        self._losses: Counter[str] = Counter()
+        self._moved = 0
+        self._copies: dict[int, Stream] = {}
+        self._packets: Iterator[Packet[Any]] = iter(())
+        self._next: Packet[Any] | None = None
+        self._moves: dict[int, int] = {}  # ticks of the source to add, by stream
+        self._last: dict[int, int] = {}  # dts of the last packet in ticks of the output
+        self._ends: dict[int, Fraction] = {}  # end of the last packet in seconds of the output
+
+    def board(self, output: OutputContainer, indices: range) -> None:
+        """Add those of the streams to the output whose index in the source is in `indices`.
+
+        All have to be on board before the header of the output is written.
+        """
+        for index in self._plan.copied:
+            stream = self.source.streams[index]
+            if index not in indices:
+                continue
+            if is_cover(stream) and self._spec.attachments:
+                self._attach_cover(output, stream)
+                continue
+            self._copies[index] = add_copy(output, stream)
+            if stream.type == "attachment":
+                self.counts[index] = 1
+
+    def start(self) -> None:
+        """Read the first packet; all streams are on board."""
+        streams = [s for s in self.source.streams if s.index in self._copies and s.type != "attachment"]
+        for stream in self.source.streams:
+            if stream not in streams:
+                stream.discard = Discard.all
+        if streams:
+            self._packets = fill_dts(read_packets(self.source, streams, self._losses))
+        self._next = next(self._packets, None)
+
+    def until(self, limit: Fraction | None) -> Iterator[Packet[Any]]:
+        """Packets that begin no later than `limit` seconds of the output; all that are left if None.
+
+        Call it after the header of the output has been written: the muxer chooses the time bases.
+
+        Raises:
+            UnsupportedOutput: the container cannot hold the times.
+        """
+        while self._next is not None:
+            packet, index = self._next, self._next.stream_index
+            self._date(packet)
+            assert packet.dts is not None
+            assert packet.pts is not None
+            if index not in self._moves:
+                self._moves[index] = self._first_move(packet)
+            move = self._moves[index]
+            if limit is not None and (packet.dts + move) * packet.time_base > limit:
+                return
+            packet.pts, packet.dts = packet.pts + move, packet.dts + move
+            packet.stream = self._copies[index]
+            self._keep_rising(packet, index)
+            self.counts[index] += 1
+            yield packet
+            self._next = next(self._packets, None)
+
+    def copy_of(self, index: int) -> Stream | None:
+        """The stream of the output that takes the packets of a stream of the source."""
+        return self._copies.get(index)
+
+    def close(self) -> None:
+        """Let go of the source."""
+        self.source.close()
+
+    def lost(self) -> list[str]:
+        """What could not be copied, in words."""
+        dropped = [f"{kind} ({count})" for kind, count in self._losses.items()]
+        return [*self._plan.dropped, *dropped]
+
+    def notes(self) -> list[str]:
+        """What was changed, in words."""
+        if not self._moved:
+            return []
+        return [f"{self._moved} packets of copied streams whose time did not increase were moved"]
+
+    def _date(self, packet: Packet[Any]) -> None:
+        """Give a packet the times that it lacks."""
+        if packet.pts is None and packet.stream.type == "video" and not is_cover(packet.stream):
+            self.undated += 1
+        if packet.dts is None:
+            packet.dts = packet.pts
+        if packet.dts is None:  # cover art has no time at all
+            packet.dts = 0
+        if packet.pts is None:
+            packet.pts = packet.dts
+
+    def _first_move(self, first: Packet[Any]) -> int:
+        """Ticks by which a stream is moved."""
+        assert first.dts is not None
+        if self._spec.offsets:
+            return round(self._shift / first.time_base)
+        begin = first.dts * first.time_base + self._shift
+        if abs(begin) > self.tick:
+            raise UnsupportedOutput(
+                f"all streams of {self._spec.name} begin together, and {describe(first.stream)} begins "
+                f"{float(begin):+.3f} s from the first picture; write mkv or mp4"
+            )
+        return -first.dts
+
+    def _keep_rising(self, packet: Packet[Any], index: int) -> None:
+        """Move a packet that does not follow the one before it: muxers refuse it.
+
+        A clock that falls back by more than half a second was set anew (joined recordings): all
+        packets after that move with it, so that time goes on.
+        """
+        assert packet.dts is not None
+        assert packet.pts is not None
+        base = self._copies[index].time_base or packet.time_base
+        last, ticks = self._last.get(index), round(packet.dts * packet.time_base / base)
+        if last is not None and ticks <= last and packet.stream.type != "subtitle":
+            due, now = (last + 1) * base, packet.dts * packet.time_base
+            jump = due - now > _JUMP
+            if jump:
+                due = max(due, self._ends[index])
+            late = -(-(due - now) // packet.time_base)
+            packet.dts += late
+            packet.pts = packet.pts + late if jump else max(packet.pts, packet.dts)
+            self._moves[index] += late if jump else 0
+            self._moved += 1
+            ticks = round(packet.dts * packet.time_base / base)
+        self._last[index] = ticks
+        self._ends[index] = (packet.dts + (packet.duration or 0)) * packet.time_base
+
+    def _attach_cover(self, output: OutputContainer, stream: Stream) -> None:
+        """Matroska keeps cover art as an attachment."""
+        with open_source(self._path) as again:
+            packet = next(read_packets(again, [again.streams[stream.index]]), None)
+        if packet is None:
+            return
+        codec = codec_name(stream)
+        kind = {"mjpeg": "jpeg"}.get(codec, codec)
+        name = stream.metadata.get("filename", f"cover.{'jpg' if kind == 'jpeg' else kind}")
+        output.add_attachment(name, stream.metadata.get("mimetype", f"image/{kind}"), bytes(packet))
+        self.counts[stream.index] = 1

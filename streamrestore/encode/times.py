@@ -1,0 +1,66 @@
+"""Where the clock of an output begins, and decoding times that a source does not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import Any
+
+from av.packet import Packet
+
+from streamrestore.encode.containers import ContainerSpec
+from streamrestore.seams import SourceInfo
+
+_FREE_CLOCKS = ("mpegts", "mpeg", "rtsp", "rtp", "sdp")
+"""Sources whose clock begins anywhere."""
+_WAIT_PACKETS = 256
+"""Packets that are held back to learn the first decoding time."""
+
+
+def choose_shift(info: SourceInfo, spec: ContainerSpec, first: Fraction, *, alone: bool = False) -> Fraction:
+    """Seconds to add to all times of a source.
+
+    Starts are kept, except that a free clock begins at 0 in a container that has none, that video
+    never begins before 0 (mp4 would hide it), and that video alone, or in a container whose streams
+    all begin at 0, begins there.
+
+    Args:
+        first: time of the first picture.
+        alone: no other stream is copied beside the video.
+    """
+    if alone or not spec.offsets:
+        return -first
+    if info.container.startswith(_FREE_CLOCKS) and spec.format not in _FREE_CLOCKS:
+        timed = [stream.start for stream in info.streams if stream.kind in ("audio", "video")]
+        return -min((start for start in timed if start is not None), default=first)
+    return max(-first, Fraction(0))
+
+
+def fill_dts(packets: Iterable[Packet[Any]]) -> Iterator[Packet[Any]]:
+    """The same packets, with decoding times for the first ones of a video.
+
+    Matroska stores none, and FFmpeg guesses them only after the first reordered pictures: they are
+    counted back from there.
+    """
+    held: list[Packet[Any]] = []
+    for packet in packets:
+        held.append(packet)
+        undated = [p for p in held if _lacks_dts(p)]
+        if undated and len(held) < _WAIT_PACKETS:
+            if packet.stream_index != undated[0].stream_index or packet.dts is None:
+                continue
+            _count_back(undated, packet.dts)
+        yield from held
+        held.clear()
+    yield from held
+
+
+def _lacks_dts(packet: Packet[Any]) -> bool:
+    return packet.stream.type == "video" and packet.dts is None and packet.pts is not None
+
+
+def _count_back(packets: list[Packet[Any]], known: int) -> None:
+    for packet in reversed(packets):
+        assert packet.pts is not None
+        known = min(packet.pts, known - max(1, packet.duration or 0))
+        packet.dts = known
