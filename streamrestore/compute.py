@@ -9,7 +9,10 @@ from pathlib import Path
 
 import torch
 
-from streamrestore.errors import DeviceError
+from streamrestore.errors import DeviceError, UsageError
+
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,11 @@ def choose_compute(device: str = "auto", precision: str = "auto", threads: int =
         threads: of torch on the CPU; decoder and encoder have their own.
 
     Raises:
+        UsageError: an unknown precision, or no thread.
         DeviceError: the device is not there.
     """
+    if threads < 1:
+        raise UsageError(f"threads is {threads}; torch needs at least 1")
     chosen, why_device = _device(device)
     dtype, why_precision = _precision(chosen, precision)
     torch.set_num_threads(threads)
@@ -66,6 +72,10 @@ def choose_compute(device: str = "auto", precision: str = "auto", threads: int =
     )
 
 
+UNKNOWN_MEMORY = 4 << 30
+"""What is taken to be free where the system does not say."""
+
+
 def free_memory(device: torch.device) -> int:
     """Bytes that can be had on a device now."""
     if device.type == "cuda":
@@ -74,12 +84,17 @@ def free_memory(device: torch.device) -> int:
     if meminfo.exists():  # Linux: what could be freed counts, too
         lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
         return int(lines["MemAvailable"].split()[0]) * 1024
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError):  # macOS and Windows do not say
+        return UNKNOWN_MEMORY
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch means that memory ran out (on the CPU it has no class of its own)."""
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
+    """Whether torch means that memory ran out; on the CPU it has no class of its own, only words."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return any(words in str(error) for words in ("can't allocate memory", "not enough memory"))
 
 
 def _device(name: str) -> tuple[torch.device, str]:
@@ -99,8 +114,10 @@ def _device(name: str) -> tuple[torch.device, str]:
 
 
 def _precision(device: torch.device, name: str) -> tuple[torch.dtype, str]:
+    if name in PRECISIONS:
+        return PRECISIONS[name], "asked for"
     if name != "auto":
-        return (torch.bfloat16 if name == "bf16" else torch.float32), "asked for"
+        raise UsageError(f"there is no precision {name!r}; there are auto, {', '.join(PRECISIONS)}")
     if device.type == "cuda":
         if torch.cuda.is_bf16_supported():
             return torch.bfloat16, "the GPU has it"

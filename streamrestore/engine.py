@@ -113,8 +113,7 @@ class Restorer:
         Raises:
             UsageError: bad arguments.
         """
-        if not 0 <= strength <= 1.5:
-            raise UsageError(f"strength is {strength}; it must be 0 to 1.5")
+        _check_strength(strength)
         estimate = None
         if branch == "auto":
             estimate = self.classify(frames)
@@ -133,7 +132,12 @@ class Restorer:
         return cast("Frames", clip.frames)
 
     def stream(self, branch: str = "auto", strength: float = DEFAULT_STRENGTH) -> Stream:
-        """A stream that keeps window, hysteresis and temporal context."""
+        """A stream that keeps window, hysteresis and temporal context.
+
+        Raises:
+            UsageError: bad arguments.
+        """
+        _check_strength(strength)
         return Stream(self, self._policy, branch, strength)
 
     def runner(self, weather: Weather, gates: Sequence[float] | None = None) -> BranchRunner:
@@ -203,6 +207,11 @@ def load_restorer(
         WeightsError: weights missing or altered.
     """
     return Restorer(tier, choose_compute(device, precision, threads), policy or PolicySettings())
+
+
+def _check_strength(strength: float) -> None:
+    if not 0 <= strength <= 1.5:
+        raise UsageError(f"strength is {strength}; it must be 0 to 1.5")
 
 
 def forced(branch: str, strength: float) -> Decision:

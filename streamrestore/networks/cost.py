@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -23,4 +24,4 @@ def gmac_per_megapixel(network: Network, branch: str, maps: int = 24, unshuffle:
     side = SIDE // unshuffle
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         folded(torch.zeros(1, maps, side, side), branch)
-    return counter.get_total_flops() / 2 / 1e9 / (SIDE * SIDE / 1e6)
+    return float(counter.get_total_flops()) / 2 / 1e9 / (SIDE * SIDE / 1e6)

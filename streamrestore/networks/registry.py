@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,10 @@ def build(name: str, shape: Mapping[str, Any]) -> nn.Module:
     if name not in ARCHITECTURES:
         raise WeightsError(f"there is no network {name!r}; known are {', '.join(sorted(ARCHITECTURES))}")
     architecture = ARCHITECTURES[name]
+    known = {field.name for field in dataclasses.fields(architecture.config)}
+    for field in shape:
+        if field not in known:  # msgspec ignores them in dataclasses
+            raise WeightsError(f"network {name!r} has no {field!r}; it has {', '.join(sorted(known))}")
     try:
         config = msgspec.convert(dict(shape), architecture.config)
     except (msgspec.ValidationError, TypeError) as error:

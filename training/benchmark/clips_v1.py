@@ -96,11 +96,10 @@ def _rain(first: Floats, rng: np.random.Generator) -> Step:
 def _lines(lines: npt.NDArray[np.float64], size: tuple[int, int]) -> Floats:
     """Lines (x, y of the upper end, lean, length, weight per pixel of length) with soft ends, as (H, W)."""
     height, width = size
-    points = np.ceil(lines[3] / 0.7).astype(int) + 1
-    ends = np.cumsum(points)
-    x, y, lean, length, peak, end, count = np.repeat(np.vstack((lines, ends, points)), points, axis=1)
-    u = (np.arange(len(x)) - end + 0.5) / count + 1  # 0 to 1 along each line
-    weight = peak * length * np.minimum(1, 5 * np.minimum(u, 1 - u)) / count
+    parts = np.ceil(lines[3] / 0.7).astype(int) + 1
+    x, y, lean, length, peak, end, n = np.repeat(np.vstack((lines, np.cumsum(parts), parts)), parts, axis=1)
+    u = (np.arange(len(x)) - end + 0.5) / n + 1  # 0 to 1 along each line
+    weight = peak * length * np.minimum(1, 5 * np.minimum(u, 1 - u)) / n
     x = np.clip(x + lean * u * length, -1, width) + 1  # one pixel of margin takes what is outside
     y = np.clip(y + u * length, -1, height) + 1
     column, row = np.minimum(x.astype(int), width), np.minimum(y.astype(int), height)

@@ -1,0 +1,51 @@
+"""What all commands share: --debug, the consoles, and how an error is told."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from streamrestore.render.words import plain
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass
+class Session:
+    """What one run of the program remembers."""
+
+    debug: bool = False
+
+
+def debug_option(function: F) -> F:
+    """Add ``--debug``; it works before and after the command's name."""
+    option = click.option(
+        "--debug", is_flag=True, is_eager=True, expose_value=False, callback=_remember_debug,
+        help="Show the traceback of an error.",
+    )  # fmt: skip
+    return option(function)
+
+
+def _remember_debug(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        context.ensure_object(Session).debug = True
+
+
+def complain(error: BaseException, *, debug: bool, about: str = "") -> None:
+    """Tell an error in one line on stderr, after its traceback if asked.
+
+    Args:
+        about: name of what it concerns, told if the error does not tell it.
+    """
+    if debug:
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    say(str(error) if about in str(error) else f"{about}: {error}")
+
+
+def say(text: str) -> None:
+    """One line from the program on stderr."""
+    click.echo(f"streamrestore: {plain(text)}", err=True)

@@ -1,0 +1,1 @@
+"""What people look at: tables and bars for the terminal, reports, comparison videos."""

@@ -1,0 +1,45 @@
+"""What a run did, in a few lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from streamrestore.pipeline.report import ClipReport, JobReport
+from streamrestore.render.words import counted, duration, plain, quantity
+
+
+def job_summary(report: JobReport) -> list[str]:
+    """The lines that stand on the terminal after a run."""
+    lines = [plain(f"{report.output}: {_what(report)}")]
+    dropped = [stream for stream in report.streams if stream.outcome == "dropped"]
+    for stream in dropped:
+        why = f": {stream.why}" if stream.why else ""
+        lines.append(plain(f"  left out: stream {stream.index}, {stream.kind} {stream.codec}{why}"))
+    lines += [plain(f"  note: {note}") for note in report.notes]
+    if report.assumed:
+        tags = " and ".join(report.assumed)
+        lines.append(f"  note: the file does not say its colour {tags}; the usual was assumed")
+    if report.losses:
+        lines.append(plain(f"  damaged: {counted(report.losses)}; what decodes was restored"))
+    return lines
+
+
+def restored_frames(clips: tuple[ClipReport, ...]) -> dict[str, int]:
+    """Frames by the branch that restored them, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for clip in clips:
+        if clip.branch != "none" and clip.strength > 0:
+            counts[clip.branch] += clip.stop_frame - clip.start_frame
+    return dict(counts.most_common())
+
+
+def _what(report: JobReport) -> str:
+    frames = quantity(report.frames, "frame")
+    spent = duration(report.plan_seconds + report.restore_seconds)
+    if report.copied:
+        return f"{frames} copied packet by packet, in {spent}"
+    by_branch = ", ".join(f"{branch} {count}" for branch, count in restored_frames(report.clips).items())
+    restored = f"{report.frames_restored} restored" + (f" ({by_branch})" if by_branch else "")
+    picture = f"{report.width}x{report.height} {report.codec}"
+    speed = f", {report.frames / report.restore_seconds:.1f} fps" if report.restore_seconds > 0 else ""
+    return f"{frames} of {picture}, {restored}, in {spent}{speed}"

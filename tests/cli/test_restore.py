@@ -1,0 +1,281 @@
+"""`restore`: what it checks, tells, keeps and returns."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from streamrestore.cli.main import commands
+from streamrestore.errors import DeviceError, Interrupted, StageError, UsageError
+from streamrestore.pipeline.report import Progress
+from tests.cli.process import start
+from tests.media import read_planes, truncate, write_video
+from tests.render.samples import report_of
+
+QUICK = ("--branch", "none", "--progress", "none")
+
+
+def invoke(*arguments: object):
+    """``streamrestore restore ARGUMENTS`` in this process."""
+    return CliRunner().invoke(commands, ["restore", *map(str, arguments)])
+
+
+@pytest.fixture
+def job(monkeypatch):
+    """In place of the pipeline: writes a line, or does what the input's name has in `acts`."""
+
+    class Job:
+        def __init__(self) -> None:
+            self.acts = {}
+            self.settings = []
+            self.inputs = []
+
+        def __call__(self, spec, output, settings, *, restorer=None, on_progress=None, stop=None):
+            del restorer, stop
+            self.settings.append(settings)
+            self.inputs.append(Path(spec).name)
+            on_progress(Progress("plan", 10, 100, 50.0, 1.8))
+            on_progress(Progress("restore", 50, 100, 25.0, 2.0, "rain"))
+            act = self.acts.get(Path(spec).name, {})
+            if isinstance(act, Exception):
+                raise act
+            Path(output).write_text("video")
+            return report_of(input=str(spec), output=str(output), **act)
+
+    fake = Job()
+    monkeypatch.setattr("streamrestore.pipeline.job.restore_file", fake)
+    return fake
+
+
+@pytest.fixture
+def videos(tmp_path):
+    """Three small videos and a folder for results."""
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        write_video(tmp_path / name, frames=3, size=(32, 24))
+    (tmp_path / "out").mkdir()
+    return tmp_path
+
+
+class TestOne:
+    """A single input."""
+
+    def test_summary(self, job, videos):
+        """What was done stands in a line on stdout."""
+        result = invoke(videos / "a.mp4", "-o", videos / "r.mp4", "--progress", "none")
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert job.inputs == ["a.mp4"]
+        done = "100 frames of 1280x720 h264, 100 restored (rain 50, haze 50), in 10.0 s, 11.1 fps"
+        assert result.stdout == f"{videos}/r.mp4: {done}\n"
+
+    def test_losses_are_status_4(self, job, videos):
+        """Done with losses is told, and is a status of its own."""
+        job.acts["a.mp4"] = {"losses": {"packets that do not decode": 3}}
+        result = invoke(videos / "a.mp4", "-o", videos / "r.mp4")
+        assert result.exit_code == 4
+        assert "damaged: 3 x packets that do not decode" in result.stdout
+
+    def test_failure_is_its_own_status(self, job, videos):
+        """The error's status, and one line."""
+        job.acts["a.mp4"] = StageError("encode", RuntimeError("broke"), 7)
+        result = invoke(videos / "a.mp4", "-o", videos / "r.mp4", "--progress", "none")
+        assert result.exit_code == 3
+        assert result.stderr.count("\n") == 1
+        assert "the encode stage broke at frame 7" in result.stderr
+
+    def test_settings_arrive(self, job, videos):
+        """Options end up in the settings of the job."""
+        invoke(
+            videos / "a.mp4", "-o", videos / "r.mp4", "--branch", "haze", "--strength", "0.7", "--crf", "30"
+        )
+        (settings,) = job.settings
+        assert (settings.restore.branch, settings.restore.strength, settings.encode.crf) == (
+            "haze",
+            0.7,
+            30.0,
+        )
+
+    def test_bad_option_is_found_before_the_work(self, job, videos):
+        """Nothing starts if an option is wrong."""
+        assert invoke(videos / "a.mp4", "-o", videos / "r.mp4", "--settings", "no.yaml").exit_code == 2
+        assert job.settings == []
+
+
+class TestSeveral:
+    """Several inputs, one after the other."""
+
+    def test_one_failing_does_not_stop_the_others(self, job, videos):
+        """Status is the first error's, the others are done."""
+        job.acts |= {"a.mp4": {"losses": {"x": 1}}, "b.mp4": StageError("restore", RuntimeError("broke"))}
+        result = invoke(*(videos / name for name in ("a.mp4", "b.mp4", "c.mp4")), "-o", videos / "out")
+        assert result.exit_code == 3
+        assert job.inputs == ["a.mp4", "b.mp4", "c.mp4"]
+        assert f"streamrestore: {videos}/b.mp4: the restore stage broke" in result.stderr
+        assert [path.name for path in sorted((videos / "out").iterdir())] == ["a.mp4", "c.mp4"]
+
+    def test_losses_only_are_status_4(self, job, videos):
+        """Status 4 if nothing else went wrong."""
+        job.acts["b.mp4"] = {"losses": {"x": 1}}
+        assert invoke(videos / "a.mp4", videos / "b.mp4", "-o", videos / "out").exit_code == 4
+
+    def test_unusable_inputs_are_told_before_the_first_frame(self, job, videos):
+        """A missing file, a text, and a result that is there: told first, while the rest is done."""
+        (videos / "c.mp4").write_text("no video")
+        (videos / "out" / "b.mp4").write_text("precious")
+        names = ("no.mp4", "a.mp4", "b.mp4", "c.mp4")
+        result = invoke(*(videos / name for name in names), "-o", videos / "out", "--progress", "none")
+        assert result.exit_code == 1
+        assert job.inputs == ["a.mp4"]
+        assert len(result.stderr.splitlines()) == 3
+        assert (videos / "out" / "b.mp4").read_text() == "precious"
+
+    @pytest.mark.parametrize("error", [UsageError("--gates: 5 levels"), DeviceError("no cuda")])
+    def test_what_every_input_would_meet_ends_the_run(self, job, videos, error):
+        """Settings that are wrong are wrong for all."""
+        job.acts["a.mp4"] = error
+        result = invoke(videos / "a.mp4", videos / "b.mp4", "-o", videos / "out")
+        assert result.exit_code == error.exit_code
+        assert job.inputs == ["a.mp4"]
+
+    def test_interrupt_tells_what_is_kept(self, job, videos):
+        """What is finished stays; what is not leaves nothing."""
+        job.acts["b.mp4"] = Interrupted("stopped")
+        result = invoke(*(videos / name for name in ("a.mp4", "b.mp4", "c.mp4")), "-o", videos / "out")
+        assert result.exit_code == 130
+        assert job.inputs == ["a.mp4", "b.mp4"]
+        assert f"nothing is left of {videos}/out/b.mp4; kept: {videos}/out/a.mp4" in result.stderr
+
+
+class TestReport:
+    """``--report``."""
+
+    @pytest.mark.usefixtures("job")
+    def test_one_is_an_object(self, videos):
+        """The report of one file is the job's."""
+        invoke(videos / "a.mp4", "-o", videos / "r.mp4", "--report", videos / "r.json")
+        report = json.loads((videos / "r.json").read_text())
+        assert (report["output"], report["frames"]) == (str(videos / "r.mp4"), 100)
+        assert [clip["branch"] for clip in report["clips"]] == ["rain", "haze"]
+
+    def test_several_are_a_list_failures_included(self, job, videos):
+        """Each input has its place in the list."""
+        job.acts["a.mp4"] = StageError("restore", RuntimeError("broke"))
+        invoke(videos / "a.mp4", videos / "b.mp4", "-o", videos / "out", "--report", videos / "r.json")
+        first, second = json.loads((videos / "r.json").read_text())
+        assert (first["exit_code"], first["input"]) == (3, str(videos / "a.mp4"))
+        assert second["frames"] == 100
+
+    @pytest.mark.parametrize(
+        ("name", "status"), [("a.mp4", 2), ("r.mp4", 2), ("out", 1), ("no/r.json", 1), ("there.json", 1)]
+    )
+    def test_bad_places_are_found_before_the_work(self, job, videos, name, status):
+        """A report replaces neither input nor output, nor anything else unasked."""
+        (videos / "there.json").write_text("{}")
+        result = invoke(videos / "a.mp4", "-o", videos / "r.mp4", "--report", videos / name)
+        assert result.exit_code == status
+        assert job.inputs == []
+
+
+class TestProgress:
+    """``--progress``."""
+
+    @pytest.mark.usefixtures("job")
+    def test_json_lines(self, videos):
+        """With json, stderr is documents, one a line: which file, how far, and the report."""
+        result = invoke(videos / "a.mp4", "-o", videos / "r.mp4", "--progress", "json")
+        lines = [json.loads(line) for line in result.stderr.splitlines()]
+        assert result.stdout == ""
+        assert lines[0] == {"input": str(videos / "a.mp4"), "output": str(videos / "r.mp4")}
+        assert lines[1]["phase"] == "plan"
+        assert lines[2] == {
+            "phase": "restore", "frames": 50, "total": 100, "fps": 25.0, "eta_seconds": 2.0, "branch": "rain"
+        }  # fmt: skip
+        assert lines[3]["report"]["frames"] == 100
+
+    @pytest.mark.usefixtures("job")
+    def test_log_lines_where_there_is_no_terminal(self, videos):
+        """In a log, each phase is a line."""
+        result = invoke(videos / "a.mp4", "-o", videos / "r.mp4")
+        assert result.stderr.splitlines() == [
+            "a.mp4: looking, 10/100 frames, 50.0 fps, 2 s left",
+            "a.mp4: restoring, 50/100 frames, 25.0 fps, 2 s left, rain",
+        ]
+
+
+class TestReal:
+    """With the pipeline itself, on videos of a few frames."""
+
+    def test_nothing_to_restore_copies(self, videos):
+        """The file comes out as it was, and the report says so."""
+        result = invoke(videos / "a.mp4", "-o", videos / "r.mp4", "--report", videos / "r.json", *QUICK)
+        assert result.exit_code == 0, result.stderr
+        assert "3 frames copied packet by packet" in result.stdout
+        assert json.loads((videos / "r.json").read_text())["copied"]
+        assert len(read_planes(videos / "r.mp4").planes) == 3
+
+    def test_several_with_real_failures(self, videos):
+        """A text among videos; a name that is no text."""
+        (videos / "b.mp4").write_text("no video")
+        strange = videos / os.fsdecode(b"\xff.mp4")
+        (videos / "c.mp4").rename(strange)
+        names = (videos / "a.mp4", videos / "b.mp4", strange)
+        result = invoke(*names, "-o", videos / "out", "--report", videos / "r.json", *QUICK)
+        assert result.exit_code == 1
+        assert [type(item.get("error")) for item in json.loads((videos / "r.json").read_text())] == [
+            str, type(None), type(None)
+        ]  # fmt: skip
+        assert len(list((videos / "out").iterdir())) == 2
+
+    def test_truncated_is_status_4_and_strict_refuses(self, tmp_path):
+        """What decodes comes out; with --strict nothing does."""
+        write_video(tmp_path / "a.mkv", frames=30, size=(64, 48))
+        truncate(tmp_path / "a.mkv", 0.6)
+        assert invoke(tmp_path / "a.mkv", "-o", tmp_path / "r.mkv", *QUICK).exit_code == 4
+        result = invoke(tmp_path / "a.mkv", "-o", tmp_path / "s.mkv", "--strict", *QUICK)
+        assert result.exit_code == 1
+        assert not (tmp_path / "s.mkv").exists()
+
+    @pytest.mark.parametrize(
+        ("arguments", "status"),
+        [
+            (["no.mp4", "-o", "r.mp4"], 1),
+            ([".", "-o", "r.mp4"], 1),
+            (["a.mp4", "-o", "a.mp4"], 1),
+            (["a.mp4", "-o", "b.mp4"], 1),
+            (["a.mp4", "-o", "no/r.mp4"], 1),
+            (["a.mp4", "-o", "r.xyz"], 2),
+            (["a.mp4", "-o", "r.mp4", "--tier", "huge"], 2),
+            (["a.mp4", "-o", "r.mp4", "--preset", "warp"], 2),
+            (["a.mp4", "-o", "r.webm", "--codec", "h264"], 1),
+        ],
+        ids=str,
+    )
+    def test_mistakes_are_one_line_and_leave_nothing(self, videos, monkeypatch, arguments, status):
+        """Each mistake has its status, one line, and no trace."""
+        monkeypatch.chdir(videos)
+        before = {path: path.read_bytes() for path in videos.iterdir() if path.is_file()}
+        result = invoke(*arguments, *QUICK)
+        assert (result.exit_code, result.stdout) == (status, "")
+        assert result.stderr.startswith("streamrestore: ")
+        assert result.stderr.count("\n") == 1
+        assert {path: path.read_bytes() for path in videos.iterdir() if path.is_file()} == before
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_interrupted_while_restoring(self, tmp_path, number):
+        """A signal in the middle: status 130, one line that says so, nothing left."""
+        write_video(tmp_path / "a.mkv", frames=600, size=(320, 180), pattern="flat")
+        process = start(
+            "restore", tmp_path / "a.mkv", "-o", tmp_path / "r.mkv", "--branch", "rain", "--progress", "json"
+        )  # fmt: skip
+        assert process.stderr is not None
+        while '"phase":"restore"' not in (line := process.stderr.readline()):
+            assert line, "it ended before it restored"
+        process.send_signal(number)
+        told = process.communicate(timeout=120)[1]
+        assert process.returncode == 130, told
+        assert f"streamrestore: interrupted: nothing is left of {tmp_path}/r.mkv" in told
+        assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
