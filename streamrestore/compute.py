@@ -11,7 +11,6 @@ import torch
 
 from streamrestore.errors import DeviceError, UsageError
 
-
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 

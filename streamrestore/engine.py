@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from streamrestore.compute import Choice, Compute, choose_compute
-from streamrestore.errors import UsageError
+from streamrestore.errors import UsageError, WeightsError
 from streamrestore.frames import ColorInfo, Frame, FrameBatch, Matrix, PixelFormat, Range
 from streamrestore.networks.routernet import RouterNet
 from streamrestore.restore.branch import BranchRunner
@@ -113,7 +114,7 @@ class Restorer:
         Raises:
             UsageError: bad arguments.
         """
-        _check_strength(strength)
+        self.check(branch, strength, gates)
         estimate = None
         if branch == "auto":
             estimate = self.classify(frames)
@@ -121,6 +122,24 @@ class Restorer:
         else:
             decision = forced(branch, strength)
         return Result(self.apply(frames, decision, gates), estimate, decision)
+
+    def check(self, branch: str, strength: float, gates: Sequence[float] | None = None) -> None:
+        """Find out before the first frame whether a request can be met.
+
+        Raises:
+            UsageError: no such branch, strength out of range, or gates that no network takes.
+        """
+        if branch != "auto":
+            forced(branch, strength)
+        if not 0 <= strength <= 1.5:
+            raise UsageError(f"strength is {strength}; it must be 0 to 1.5")
+        if gates is None:
+            return
+        if branch not in ("auto", Weather.NOISE):
+            raise UsageError(f"gates can be set for the noise branch only, not for {branch}")
+        if not all(0 <= gate < math.inf for gate in gates):
+            raise UsageError(f"gates are {', '.join(map(str, gates))}; each must be 0 or more")
+        self.network(Weather.NOISE).prepare(torch.zeros(1), gates)  # knows how many
 
     def apply(self, frames: Frames, decision: Decision, gates: Sequence[float] | None = None) -> Frames:
         """Do what was decided; bypassed frames are returned as they are."""
@@ -137,7 +156,7 @@ class Restorer:
         Raises:
             UsageError: bad arguments.
         """
-        _check_strength(strength)
+        self.check(branch, strength)
         return Stream(self, self._policy, branch, strength)
 
     def runner(self, weather: Weather, gates: Sequence[float] | None = None) -> BranchRunner:
@@ -172,10 +191,14 @@ class Restorer:
         """Predicted gains of this tier's branches, from the metadata of their weights."""
         tables: dict[Weather, Sequence[tuple[float, float]]] = {}
         for weather, file in self._files.items():
-            said = msgspec.json.decode(
-                self._read(file).notes["gains"], type=dict[str, list[tuple[float, float]]]
-            )
-            tables[weather] = said[weather]
+            weights = self._read(file)
+            try:
+                said = msgspec.json.decode(weights.notes["gains"], type=dict[str, list[tuple[float, float]]])
+                tables[weather] = said[weather]
+            except (KeyError, msgspec.MsgspecError) as error:
+                raise WeightsError(
+                    f"{weights.path}: its metadata do not say what the {weather} branch gains; ship it again"
+                ) from error
         return tables
 
     def _read(self, name: str) -> store.Weights:
@@ -207,11 +230,6 @@ def load_restorer(
         WeightsError: weights missing or altered.
     """
     return Restorer(tier, choose_compute(device, precision, threads), policy or PolicySettings())
-
-
-def _check_strength(strength: float) -> None:
-    if not 0 <= strength <= 1.5:
-        raise UsageError(f"strength is {strength}; it must be 0 to 1.5")
 
 
 def forced(branch: str, strength: float) -> Decision:
@@ -264,26 +282,40 @@ class PicturesClip(Clip[Any]):
 
     def views(self, router: Router, index: int) -> Views:
         """See `Clip.views`."""
-        return router.views_of_rgb(self._float(torch.as_tensor(self.frames[index])[None])[0])
+        return router.views_of_rgb(self._rgb(index))
 
+    @torch.no_grad()
     def restored(self, runner: BranchRunner, strength: float) -> PicturesClip:
         """See `Clip.restored`; one picture at a time bounds the memory."""
-        given = torch.as_tensor(self.frames)
-        out = torch.empty_like(given)
-        for index, picture in enumerate(given):
-            rgb = self._float(picture[None])
-            result = rgb + strength * runner.residual(rgb).to(rgb.device)
-            if given.dtype == torch.uint8:
-                result = (result * 255).round_().clamp_(0, 255).permute(0, 2, 3, 1)
-            out[index] = result[0].to(given.dtype)
-        return PicturesClip(out.numpy() if isinstance(self.frames, np.ndarray) else out)
+        is_array = isinstance(self.frames, np.ndarray)
+        out: Any = np.empty_like(self.frames) if is_array else torch.empty_like(self.frames)
+        for index in range(len(self.frames)):
+            rgb = self._rgb(index)
+            result = rgb + strength * runner.residual(rgb[None])[0].to(rgb.device)
+            if _is_bytes(self.frames):
+                result = (result * 255).round_().clamp_(0, 255).permute(1, 2, 0)
+            out[index] = result.numpy() if is_array else result
+        return PicturesClip(out)
 
-    @staticmethod
-    def _float(pictures: Tensor) -> Tensor:
-        """-> (N, 3, H, W) float32, nominally in [0, 1]."""
-        if pictures.dtype == torch.uint8:
-            return pictures.permute(0, 3, 1, 2).float() / 255
-        return pictures.float()
+    def _rgb(self, index: int) -> Tensor:
+        """One picture, (3, H, W) float32, nominally in [0, 1]."""
+        given = self.frames[index]
+        if isinstance(given, np.ndarray):
+            given = torch.from_dlpack(np.ascontiguousarray(given))  # type: ignore[attr-defined]  # torch knows no negative strides
+        picture: Tensor = given
+        if _is_bytes(picture):
+            return picture.permute(2, 0, 1).float() / 255
+        return picture.float()
+
+
+def _is_bytes(frames: Any) -> bool:
+    return str(frames.dtype).removeprefix("torch.") == "uint8"
+
+
+def _is_floating(frames: Any) -> bool:
+    if isinstance(frames, np.ndarray):  # of what torch knows
+        return frames.dtype in (np.float16, np.float32, np.float64)
+    return bool(frames.is_floating_point())
 
 
 def as_clip(frames: Any) -> Clip[Any]:
@@ -296,10 +328,9 @@ def as_clip(frames: Any) -> Clip[Any]:
         clip: Clip[Any] = PlanesClip(frames)
         height, width = frames.height, frames.width
     elif isinstance(frames, np.ndarray | Tensor) and frames.ndim == 4:
-        last = str(frames.dtype).removeprefix("torch.") == "uint8"
-        floating = torch.as_tensor(frames[:0]).is_floating_point()
+        last = _is_bytes(frames)
         channels = frames.shape[3] if last else frames.shape[1]
-        if not (last or floating) or channels != 3:
+        if not (last or _is_floating(frames)) or channels != 3:
             raise UsageError(_WANTED + f", not {tuple(frames.shape)} of {frames.dtype}")
         clip = PicturesClip(frames)
         height, width = frames.shape[1:3] if last else frames.shape[2:]
@@ -320,12 +351,11 @@ _WANTED = "frames must be uint8 (T, H, W, 3), floating point (T, 3, H, W), or a 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One frame of a stream and what is to be done with it; `Stream.run`, or a batch of several."""
+    """One frame of a stream, as given, and what is to be done with it: for `Stream.run`, or in batches."""
 
-    frames: Any
+    frame: Any
     decision: Decision
     weather: WeatherEstimate | None
-    single: bool = False
 
 
 class Stream:
@@ -359,30 +389,37 @@ class Stream:
         return self.run(self.accept(frame, pts))
 
     def accept(self, frame: Any, pts: float) -> Work:
-        """Take note of a frame and decide what is to be done with it."""
-        single = not isinstance(frame, FrameBatch)
-        frames = frame[None] if single else frame
+        """Take note of a frame and decide what is to be done with it.
+
+        Raises:
+            UsageError: not one frame, or of another shape, type or size.
+        """
+        clip = as_clip(_one(frame))
+        if len(clip) != 1:
+            raise UsageError(f"a stream takes one frame at a time, not {len(clip)}")
         if self._forced is not None:
-            as_clip(frames)
-            return Work(frames, self._forced, None, single)
-        clip = as_clip(frames)
+            return Work(frame, self._forced, None)
         router = self._restorer.router
         views = clip.views(router, 0)
-        batch = frames if isinstance(frames, FrameBatch) else as_batch(views.thumbnail)
+        batch = frame if isinstance(frame, FrameBatch) else as_batch(views.thumbnail)
         window = self._window.add(pts, signature(batch.frames[0], batch.format), views)
         if window is not None:
             recent = [window[i] for i in spread(len(window))]
             self._estimate = router.estimate(recent)
             self._hold = policy.hold(self._hold, self._estimate, self._settings, self._restorer.gains)
         self._fade(pts)
-        reason = "classified" if self._active else "clean"
-        decision = Decision(self._active, self._strength, cast("Any", reason), self._estimate)
-        return Work(frames, decision, self._estimate, single)
+        assert self._estimate is not None  # the first picture is evaluated at once
+        reason = policy.reason_of(self._active, self._estimate, self._settings)
+        decision = Decision(self._active, self._strength, reason, self._estimate)
+        return Work(frame, decision, self._estimate)
 
     def run(self, work: Work) -> Result[Any]:
         """Do the work; needs no state of the stream."""
-        frames = self._restorer.apply(work.frames, work.decision)
-        return Result(frames[0] if work.single else frames, work.weather, work.decision)
+        frame = work.frame
+        if not work.decision.bypass:
+            restored = self._restorer.apply(_one(frame), work.decision)
+            frame = restored if isinstance(frame, FrameBatch) else restored[0]
+        return Result(frame, work.weather, work.decision)
 
     def _fade(self, pts: float) -> None:
         """One branch at a time: the old one's strength falls to 0 before the new one's rises."""
@@ -395,6 +432,11 @@ class Stream:
                 self._active = self._hold.branches
         else:
             self._strength = policy.fade(self._strength, self._target if self._active else 0.0, step)
+
+
+def _one(frame: Any) -> Any:
+    """A frame of a stream as a clip of one."""
+    return frame[None] if isinstance(frame, np.ndarray | Tensor) else frame
 
 
 def as_batch(picture: Tensor) -> FrameBatch:

@@ -76,7 +76,7 @@ def pack(planes: Sequence[Tensor], multiple: int) -> Tensor:
 
     Args:
         planes: luma (H, W), two chroma (ceil(H/2), ceil(W/2)), uint8 or uint16.
-        multiple: height and width are padded at the bottom and right to multiples of it; even, >= 4.
+        multiple: height and width are padded at the bottom and right to multiples of it; >= 8.
 
     Returns:
         Codes (24, h, w) of the planes' type, w and h a quarter of the padded size, with the maps
@@ -108,6 +108,16 @@ def offsets(coding: Coding) -> Tensor:
     """(24, 1, 1): the codes of black and grey that `pack`'s maps are counted from."""
     black, grey = zeros(coding)
     return torch.tensor([black] * 16 + [grey] * 8, dtype=torch.float32)[:, None, None]
+
+
+def centred(codes: Tensor, coding: Coding, dtype: torch.dtype) -> Tensor:
+    """Codes (24, h, w) less those of black and grey, in a type of networks.
+
+    bf16 holds codes of 8 bits exactly. Of deeper ones the zeros are subtracted first, so that it is
+    at least exact near black and grey.
+    """
+    exact = dtype if coding.depth == 8 else torch.float32
+    return codes.to(exact).sub_(offsets(coding).to(codes.device, exact)).to(dtype)
 
 
 def add_residual(codes: Tensor, residual: Tensor, strength: float, peak: int) -> Tensor:

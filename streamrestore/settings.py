@@ -100,8 +100,10 @@ def read_settings(kind: type[S], values: Mapping[str, Any]) -> S:
     """Build settings from plain values, nested mappings included.
 
     Raises:
-        UsageError: an unknown key (with the nearest known one), or a value out of range.
+        UsageError: no mapping, an unknown key (with the nearest known one), or a value out of range.
     """
+    if not isinstance(values, Mapping):
+        raise UsageError(f"settings: they must be named values, not {values!r}")
     _refuse_unknown(kind, values, "")
     try:
         return msgspec.convert(values, kind)
@@ -119,9 +121,9 @@ def _refuse_unknown(kind: type[Settings], values: Mapping[str, Any], where: str)
     fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
     for key, value in values.items():
         if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1)
+            near = difflib.get_close_matches(str(key), fields, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(fields))}"
-            raise UsageError(f"settings: there is no {where + key!r}; {hint}")
+            raise UsageError(f"settings: there is no {f'{where}{key}'!r}; {hint}")
         nested = fields[key]
         if isinstance(value, Mapping) and isinstance(nested, type) and issubclass(nested, Settings):
             _refuse_unknown(nested, value, f"{where}{key}.")

@@ -7,6 +7,7 @@ carry over, seconds do not.
 
 from __future__ import annotations
 
+import functools
 import os
 import statistics
 import tempfile
@@ -75,10 +76,10 @@ def network_ratios(restorer: Restorer, batch: FrameBatch) -> None:
     a, b = (torch.randn(MATMUL, MATMUL, dtype=compute.dtype, device=compute.device) for _ in range(2))
     for weather in Weather:
         runner = restorer.runner(weather)
-        pairs = []
         runner.restore_planes(batch, 1.0)
-        for _ in range(25):  # in turn, so that both meet the same noise
-            pairs.append((timed(lambda r=runner: r.restore_planes(batch, 1.0))[0], timed(lambda: a @ b)[0]))
+        work = functools.partial(runner.restore_planes, batch, 1.0)
+        # In turn, so that both meet the same noise.
+        pairs = [(timed(work)[0], timed(lambda: a @ b)[0]) for _ in range(25)]
         ratio = statistics.median(n / m for n, m in pairs)
         ms = statistics.median(n for n, _ in pairs) * 1000
         matmul = statistics.median(m for _, m in pairs) * 1000
@@ -129,18 +130,20 @@ def main(frames: int, tier: str) -> None:
         restored: list[Restored] = []
         alone = {stage.__name__: timed(stage) for stage in (decode, restore, encode)}
         for name, (wall, cpu) in alone.items():
-            click.echo(f"{name:8} alone: {frames / wall:7.1f} fps, {1000 * cpu / frames:6.1f} CPU ms per frame")
+            click.echo(
+                f"{name:8} alone: {frames / wall:7.1f} fps, {1000 * cpu / frames:6.1f} CPU ms per frame"
+            )
         cores = len(os.sched_getaffinity(0))
-        bound = max(*(wall for wall, _ in alone.values()), sum(cpu for _, cpu in alone.values()) / cores)
+        shared = sum(cpu for _, cpu in alone.values()) / cores
+        bound = max(shared, *(wall for wall, _ in alone.values()))
         auto = JobSettings(restore=RestoreSettings(tier=tier))
         planning, _ = timed(lambda: plan_file(str(clip), auto, restorer=restorer))
         report = restore_file(str(clip), out, settings, restorer=restorer)
         click.echo(f"bound: {frames / bound:.1f} fps on {cores} cores")
-        click.echo(
-            f"whole: {frames / report.restore_seconds:.1f} fps, {bound / report.restore_seconds:.2f} of the bound"
-        )
-        total = planning + report.restore_seconds
-        click.echo(f"plan with routing: {frames / planning:.1f} fps, {planning / total:.1%} of a restoring run")
+        whole = report.restore_seconds
+        click.echo(f"whole: {frames / whole:.1f} fps, {bound / whole:.2f} of the bound")
+        share = planning / (planning + whole)
+        click.echo(f"plan with routing: {frames / planning:.1f} fps, {share:.1%} of a restoring run")
 
 
 if __name__ == "__main__":

@@ -196,7 +196,7 @@ def _unit(picture: npt.NDArray[np.uint8]) -> Floats:
 def table(rows: list[Row]) -> str:
     """Rows as Markdown."""
     lines = [
-        "| set | branch | n | input | RGB | routed | Y-full | Y-studio | SSIM | planes in | out | s/MP | to |",
+        "| set | branch | n | input | RGB | routed | Y-full | Y-studio | SSIM | 4:2:0 in, out | | s/MP | to |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for r in rows:

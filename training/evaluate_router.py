@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from streamrestore.engine import Restorer, load_restorer
 from training.benchmark import pictures_v1
-from training.data import Picture, list_pictures, read_picture
+from training.data import list_pictures, read_picture
 from training.measures import to_8bit
 
 Clip = npt.NDArray[np.uint8]
@@ -94,10 +94,8 @@ def noisy(folder: Path, sigma: float) -> Iterator[Clip]:
 
 def read_clip(path: Path) -> Clip:
     """Frames spread over a video."""
-    frames: list[Picture] = []
     with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            frames.append(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
+        frames = [np.asarray(f.to_ndarray(format="rgb24"), np.uint8) for f in container.decode(video=0)]
     picks = np.linspace(0, len(frames) - 1, CLIP_FRAMES).astype(int)
     return np.stack([frames[i] for i in picks])
 
@@ -107,8 +105,8 @@ def table(found: list[Row]) -> str:
     lines = [f"| group | expected | {' | '.join(OPTIONS)} | right |", "|---" * (len(OPTIONS) + 3) + "|"]
     for r in found:
         counts = " | ".join(str(r.counts.get(name, 0)) for name in OPTIONS)
-        right = f"{r.right}/{r.total} ({r.right / r.total:.0%})" if r.expected else "–"
-        lines.append(f"| {r.group} | {r.expected or '–'} | {counts} | {right} |")
+        right = f"{r.right}/{r.total} ({r.right / r.total:.0%})" if r.expected else "-"
+        lines.append(f"| {r.group} | {r.expected or '-'} | {counts} | {right} |")
     return "\n".join(lines)
 
 

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from streamrestore.errors import UsageError
 from streamrestore.networks.basis import basis, inverse
-from streamrestore.networks.blocks import Enlarge, Halve, activate, fold_input, fold_output
+from streamrestore.networks.blocks import Enlarge, Halve, conv_activate, fold_input, fold_output
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +119,16 @@ class AddUNet(nn.Module):
         """Residual; `context` scales the gates."""
         gates = F.softplus(self.gates)  # (L,)
         gates = (gates if context is None else gates * context.to(gates)).to(x.dtype)
-        state = activate(self.stem(x))
+        state = conv_activate(self.stem, x)
         residuals = []
         for down, encoder in zip(self.down, self.encoders, strict=True):
             state = down(state)
-            r = activate(encoder(state))  # r_i
+            r = conv_activate(encoder, state)  # r_i
             state = state - r  # x_i
             residuals.append(r)
         for level in reversed(range(len(residuals))):
             skip = torch.addcmul(state, gates[level], residuals[level])  # u_i + a_i r_i
-            state = self.up[level](activate(self.decoders[level](skip)))  # u_{i-1}
+            state = self.up[level](conv_activate(self.decoders[level], skip))  # u_{i-1}
         residual: Tensor = self.from_features(state) + self.from_input(x[:, : self.from_input.in_channels])
         return residual
 

@@ -23,6 +23,7 @@ from streamrestore.networks.blocks import (
     Halve,
     ResidualBlock,
     activate,
+    conv_activate,
     fold_input,
     fold_output,
 )
@@ -160,10 +161,10 @@ class ExpertNet(nn.Module):
         widths = [width_m, width_m, width_c, width_c]
         scale_m, shift_m, scale_c, shift_c = modulation.split(widths, dim=1)
 
-        fine = activate(self.head(x))  # (N, C1, h, w)
-        entry = activate(self.to_middle(fine))  # (N, C2, h/2, w/2)
+        fine = conv_activate(self.head, x)  # (N, C1, h, w)
+        entry = conv_activate(self.to_middle, fine)  # (N, C2, h/2, w/2)
         middle = self.middle(torch.addcmul(entry + shift_m, entry, scale_m))
-        coarse = activate(self.to_coarse(middle))  # (N, C3, h/4, w/4)
+        coarse = conv_activate(self.to_coarse, middle)  # (N, C3, h/4, w/4)
         coarse = self.coarse(torch.addcmul(coarse + shift_c, coarse, scale_c))
 
         experts = (entry, middle, self.from_coarse(coarse))
@@ -171,8 +172,8 @@ class ExpertNet(nn.Module):
         mixed = gates[0] * experts[0]
         for gate, expert in zip(gates[1:], experts[1:], strict=True):
             mixed = torch.addcmul(mixed, gate, expert)
-        features = end.blocks(activate(end.own(activate(fine + self.to_fine(mixed)))))
-        out = end.from_features(features) + end.from_input(now)  # (N, maps + 1, h, w)
+        features = end.blocks(conv_activate(end.own, activate(fine + self.to_fine(mixed))))
+        out = end.from_features(features) + end.from_input(now)  # (N, maps + 1 or 2 maps, h, w)
         return torch.addcmul(out[:, :maps], out[:, maps:], now)
 
     def folded(self, inward: Tensor, outward: Tensor) -> ExpertNet:

@@ -52,9 +52,10 @@ def restore_file(
     with open_source(spec) as source:
         output_plan = check_output(output, source_path, settings.encode, source.info)
     restorer = restorer or make_restorer(settings)
+    restorer.check(settings.restore.branch, settings.restore.strength, settings.restore.gates)
     plan = plan_file(spec, settings, restorer=restorer, on_progress=on_progress, stop=stop)
     if settings.strict:
-        _refuse_losses(spec, plan.losses)
+        _refuse_losses(plan.info.name, plan.losses)
     remark = f"restored by streamrestore {__version__}, settings {settings_hash(settings)}"
 
     began = time.monotonic()
@@ -91,7 +92,7 @@ def restore_file(
         streams=_streams(plan.info, sink_report, copied),
         losses=plan.losses,
         assumed=plan.info.color.coding(plan.info.format, *_displayed(plan.info)).assumed,
-        notes=(*plan.notes, *sink_report.notes),
+        notes=(*plan.notes, *sink_report.notes, *(t for t in sink_report.dropped if " stream " not in t)),
         codec=plan.info.video.codec if copied else sink_report.codec,
         width=_displayed(plan.info)[0],
         height=_displayed(plan.info)[1],
@@ -171,10 +172,10 @@ def _displayed(info: SourceInfo) -> tuple[int, int]:
     return (info.height, info.width) if info.rotation % 180 else (info.width, info.height)
 
 
-def _refuse_losses(spec: str, losses: dict[str, int]) -> None:
+def _refuse_losses(name: str, losses: dict[str, int]) -> None:
     if losses:
         found = ", ".join(f"{count} x {kind}" for kind, count in sorted(losses.items()))
-        raise DamagedInput(f"{spec}: damaged ({found}); without --strict, what decodes is restored")
+        raise DamagedInput(f"{name}: damaged ({found}); without --strict, what decodes is restored")
 
 
 def _never() -> bool:

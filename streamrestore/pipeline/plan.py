@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ def plan_file(
         for batch in source:
             look.feed(batch)
             if stop is not None and stop():
-                raise Interrupted(f"{spec}: stopped; nothing was written")
+                raise Interrupted(f"{source.info.name}: stopped; nothing was written")
             if on_progress is not None:
                 on_progress(progress("plan", look.frames, source.info.frame_count, time.monotonic() - began))
         windows, estimates = look.finish()
@@ -140,19 +141,20 @@ class Look:
         self._views: dict[int, Views] = {}
         self._windows: list[Clip] = []
         self._estimates: list[WeatherEstimate] = []
-        self._deltas: list[float] = []
-        self._last: float | None = None
-        self._start = 0.0
+        self._shortest, self._longest = math.inf, 0.0
+        self._start: float | None = None
+        self._last = 0.0
         self.frames = 0
 
     def feed(self, batch: FrameBatch) -> None:
         """Take the next frames."""
         for position, frame in enumerate(batch.frames):
             seconds = batch.seconds(frame)
-            if self._last is None:
+            if self._start is None:
                 self._start = seconds
             else:
-                self._deltas.append(seconds - self._last)
+                self._shortest = min(self._shortest, seconds - self._last)
+                self._longest = max(self._longest, seconds - self._last)
             self._last = seconds
             self.frames += 1
             if self._classify and frame.index % LOOK_EVERY == 0:
@@ -166,15 +168,16 @@ class Look:
 
     def timing(self, rate: Fraction | None) -> FrameTiming:
         """When pictures were shown."""
-        deltas = self._deltas or [0.0]
-        mean = sum(deltas) / len(deltas)
+        start = self._start or 0.0
+        mean = (self._last - start) / max(1, self.frames - 1)
+        shortest = min(self._shortest, self._longest)
         return FrameTiming(
             rate=str(rate) if rate else "",
-            variable=max(deltas) - min(deltas) > max(0.0021, 0.1 * mean),
-            min_ms=min(deltas) * 1000,
-            max_ms=max(deltas) * 1000,
+            variable=self._longest - shortest > max(0.0021, 0.1 * mean),
+            min_ms=shortest * 1000,
+            max_ms=self._longest * 1000,
             mean_ms=mean * 1000,
-            start_seconds=self._start,
+            start_seconds=start,
         )
 
     def _take(self, clips: Iterable[Clip]) -> None:

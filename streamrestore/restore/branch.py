@@ -76,8 +76,7 @@ class BranchRunner:
 
     def _through_planes(self, planes: list[Tensor], coding: Coding, strength: float) -> list[Tensor]:
         codes = native.pack(planes, self._network.multiple_of)
-        dtype = self._compute.dtype
-        x = codes.to(dtype) - native.offsets(coding).to(codes.device, dtype)
+        x = native.centred(codes, coding, self._compute.dtype)
         residual = self._run(self._network_for(coding), x[None])[0]
         result = native.add_residual(codes, residual, strength, (1 << coding.depth) - 1)
         return native.unpack(result, [(p.shape[0], p.shape[1]) for p in planes])

@@ -109,12 +109,13 @@ def decide(
         path = origin[path]
         chosen.append(path)
     return [
-        Decision(branches, strength, _reason(branches, estimate, settings), estimate)
+        Decision(branches, strength, reason_of(branches, estimate, settings), estimate)
         for branches, estimate in zip(reversed(chosen), estimates, strict=True)
     ]
 
 
-def _reason(branches: Path, estimate: WeatherEstimate, settings: PolicySettings) -> Reason:
+def reason_of(branches: Path, estimate: WeatherEstimate, settings: PolicySettings) -> Reason:
+    """Why these branches, or none, were chosen."""
     if branches:
         return "classified"
     return "unsure" if is_unsure(estimate, settings) else "clean"

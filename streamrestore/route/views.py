@@ -80,4 +80,4 @@ def _pool(plane: Tensor, side: int) -> Tensor:
 def _rgb(planes: Sequence[Tensor], coding: Coding, peak: float) -> Tensor:
     if coding.matrix == Matrix.RGB:
         return torch.stack([p.float() for p in planes]) / peak
-    return native.to_rgb(planes, coding)
+    return native.to_rgb(planes, coding).clamp(0, 1)

@@ -82,7 +82,10 @@ def read_shipped(name: str, folder: Path = FOLDER) -> Weights:
     Raises:
         WeightsError: missing or altered.
     """
-    return read(folder / f"{name}.safetensors", digest=read_index(folder).files[name])
+    files = read_index(folder).files
+    if name not in files:
+        raise WeightsError(f"{folder / 'index.json'}: it has no {name!r}; it has {', '.join(sorted(files))}")
+    return read(folder / f"{name}.safetensors", digest=files[name])
 
 
 def digest_of(path: Path) -> str:
@@ -114,7 +117,11 @@ def read(path: Path, *, digest: str | None = None) -> Weights:
         raise WeightsError(f"{path}: not a safetensors file ({error})") from error
     if "network" not in metadata or "shape" not in metadata:
         raise WeightsError(f"{path}: its metadata do not say which network it belongs to")
-    network, shape = metadata.pop("network"), msgspec.json.decode(metadata.pop("shape"))
+    network = metadata.pop("network")
+    try:
+        shape = msgspec.json.decode(metadata.pop("shape"), type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise WeightsError(f"{path}: its metadata do not give the network's shape ({error})") from error
     return Weights(path, network, shape, tensors, metadata, found)
 
 

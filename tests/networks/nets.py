@@ -1,0 +1,39 @@
+"""Small networks for tests, all parts of which matter."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from streamrestore.networks.addunet import AddUNet, AddUNetConfig
+from streamrestore.networks.expertnet import ExpertNet, ExpertNetConfig
+
+N = TypeVar("N", bound=nn.Module)
+
+
+def lively(network: N, seed: int = 0) -> N:
+    """Random weights of usual size everywhere: networks as built keep most of their parts silent."""
+    random = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, value in network.named_parameters():
+            noise = torch.randn(value.shape, generator=random, dtype=torch.float64)
+            if name == "gates":  # of AddUNet, one per level
+                value.copy_(noise)
+            elif value.ndim > 1:
+                value.copy_(noise / value[0].numel() ** 0.5)
+            else:
+                value.copy_(0.1 * noise)
+    return network.requires_grad_(False).eval()
+
+
+def small_expertnet(seed: int = 0, **shape: Any) -> ExpertNet:
+    """Three weathers, few maps."""
+    shape = {"widths": (8, 12, 16), "thumbnail": 8, **shape}
+    return lively(ExpertNet(ExpertNetConfig(**shape)), seed)
+
+
+def small_addunet(seed: int = 0, **shape: Any) -> AddUNet:
+    """Three levels, few maps."""
+    return lively(AddUNet(AddUNetConfig(**{"widths": (8, 12, 16), **shape})), seed)
