@@ -3,30 +3,44 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+CLIP := examples/clips/dashcam_clear_rain_haze.mp4
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test check bench clean
 
 demo: $(READY)
-	$(BIN)/python examples/demo.py
+	mkdir -p demo
+	$(BIN)/streamrestore restore $(CLIP) -o demo/restored.mp4 --report demo/report.json --overwrite
+	$(BIN)/streamrestore compare $(CLIP) demo/restored.mp4 -o demo/comparison.mp4 --overwrite
+	$(BIN)/streamrestore inspect $(CLIP)
+	@echo
+	@echo "restored video:  demo/restored.mp4"
+	@echo "comparison:      demo/comparison.mp4"
+	@echo "report:          demo/report.json"
 
-test: $(READY) check
+test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: $(READY)
+check: $(READY_DEV)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-bench: $(READY)
+bench: $(READY_DEV)
 	$(BIN)/python -m tests.bench
 
 $(READY): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit("streamrestore needs Python 3.11 or newer, not " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("streamrestore needs Python 3.11 or newer, not " + sys.version.split()[0])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,training]'
-	touch $(READY)
+	$(PIP) torch
+	$(PIP) -e .
+	touch $@
+
+$(READY_DEV): $(READY)
+	$(PIP) -e '.[dev,training]'
+	touch $@
 
 clean:
 	rm -rf $(VENV) build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

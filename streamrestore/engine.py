@@ -173,7 +173,7 @@ class Restorer:
             UsageError: the tier has no such branch.
         """
         if weather not in self._files:
-            raise UsageError(f"tier {self.status.tier!r} has no branch {weather!r}")
+            raise UsageError(f"tier {self.status.tier!r} has no branch {weather.value!r}")
         file = self._files[weather]
         if file not in self._networks:
             self._networks[file] = cast("Network", self._read(file).build())

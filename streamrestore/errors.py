@@ -104,6 +104,9 @@ class StageError(StreamRestoreError, RuntimeError):
         )
         self.stage, self.cause, self.frame = stage, cause, frame
 
+    def __reduce__(self) -> tuple[type[StageError], tuple[str, BaseException, int | None]]:
+        return StageError, (self.stage, self.cause, self.frame)  # workers send it to their parent
+
 
 class WireError(StreamRestoreError, ValueError):
     """A message from the network is not one of ours."""

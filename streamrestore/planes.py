@@ -76,7 +76,7 @@ def pack(planes: Sequence[Tensor], multiple: int) -> Tensor:
 
     Args:
         planes: luma (H, W), two chroma (ceil(H/2), ceil(W/2)), uint8 or uint16.
-        multiple: height and width are padded at the bottom and right to multiples of it; >= 8.
+        multiple: height and width are padded at the bottom and right to multiples of it; 8, 16, ...
 
     Returns:
         Codes (24, h, w) of the planes' type, w and h a quarter of the padded size, with the maps
@@ -102,6 +102,15 @@ def unpack(codes: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
         rows = _wide(inner[..., start:stop], side).transpose(1, 2).contiguous()  # (h, side, w) items
         planes.append(rows.view(codes.dtype).view(h * side, w * side)[:height, :width])
     return planes
+
+
+def turned(plane: Tensor, turns: int) -> Tensor:
+    """A plane (h, w) turned counterclockwise by quarter turns; itself if there are none."""
+    if turns % 4 == 0:
+        return plane
+    if plane.dtype == torch.uint16:  # which torch cannot flip
+        return torch.rot90(plane.view(torch.int16), turns).view(torch.uint16)
+    return torch.rot90(plane, turns)
 
 
 def offsets(coding: Coding) -> Tensor:

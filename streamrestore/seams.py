@@ -165,7 +165,7 @@ class Network(Protocol):
     Attributes:
         branches: names of the weathers.
         multiple_of: the picture's height and width must be multiples of it.
-        halo: pixels around a tile that its result depends on.
+        halo: pixels around a tile, cut at multiples of `multiple_of`, that its result depends on.
     """
 
     branches: tuple[str, ...]

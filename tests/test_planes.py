@@ -29,10 +29,10 @@ def random_planes(
 ) -> list[Tensor]:
     """Codes over the whole range; size is (height, width)."""
     random = np.random.default_rng(seed)
-    format = PixelFormat("yuv", depth, *shift)
+    stored = PixelFormat("yuv", depth, *shift)
     return [
-        torch.from_numpy(random.integers(0, format.peak + 1, plane).astype(format.dtype))
-        for plane in format.plane_sizes(size[1], size[0])
+        torch.from_numpy(random.integers(0, stored.peak + 1, plane).astype(stored.dtype))
+        for plane in stored.plane_sizes(size[1], size[0])
     ]
 
 

@@ -49,6 +49,8 @@ class RouterConfig(Settings, frozen=True, kw_only=True):
     seed: int = 0
     minutes: float = 20.0
     peak_rate: float = 1e-3
+    start_from: str = ""
+    """Weights (safetensors) to start from instead of random ones."""
     shares: dict[str, float] = msgspec.field(
         default_factory=lambda: {"made": 0.55, "real": 0.25, "pairs": 0.1, "clean": 0.1}
     )
@@ -135,9 +137,9 @@ def collate(examples: list[Example]) -> RouterBatch:
 
 
 def _part(rng: np.random.Generator, picture: Picture) -> Picture:
-    """A large native part, mirrored half of the time; what cameras see has no fixed size."""
+    """A native part of no fixed size, mirrored half of the time."""
     height, width = picture.shape[:2]
-    h, w = (max(min(side, 96), int(side * rng.uniform(0.55, 1.0))) for side in (height, width))
+    h, w = (min(side, int(rng.uniform(144, 352))) for side in (height, width))
     top, left = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1))
     part = picture[top : top + h, left : left + w]
     return np.ascontiguousarray(part[:, ::-1] if rng.random() < 0.5 else part)

@@ -72,6 +72,9 @@ def train(config: TrainConfig, data: Path, run: Path, workers: int, threads: int
     if (run / STATE).exists():
         progress = checkpoint.load(run / STATE, model, ema, optimizer)
         click.echo(f"goes on from step {progress.step}, {progress.seconds / 60:.1f} minutes")
+        if progress.config_hash != settings_hash(config):
+            click.echo("its configuration is not what it was")
+        progress.config_hash = settings_hash(config)
     wrapped, optimizer = fabric.setup(model, optimizer)
     ema.to(fabric.device)
 
@@ -85,7 +88,6 @@ def train(config: TrainConfig, data: Path, run: Path, workers: int, threads: int
     samples = Samples(config, data)
     budget = config.minutes * 60
     losses: dict[str, list[float]] = {}
-    log = csv.writer((run / "log.csv").open("a", newline="", buffering=1))
     began = saved = time.monotonic()
     for batch in batches(samples, progress.step, workers):
         if progress.seconds >= budget:
@@ -112,9 +114,9 @@ def train(config: TrainConfig, data: Path, run: Path, workers: int, threads: int
             losses.clear()
             words = " ".join(f"{task} {value:.5f}" for task, value in means.items())
             click.echo(f"step {progress.step} {progress.seconds / 60:.1f} min: {words}")
-            log.writerow(
-                [progress.step, round(progress.seconds, 1), *(f"{k}={v:.6f}" for k, v in means.items())]
-            )
+            row = [progress.step, round(progress.seconds, 1), *(f"{k}={v:.6f}" for k, v in means.items())]
+            with (run / "log.csv").open("a", newline="") as file:
+                csv.writer(file).writerow(row)
         if now - saved > SAVE_SECONDS:
             keep()
             saved = now

@@ -27,10 +27,14 @@ CALIBRATION_BATCHES = 90
 
 
 def router_loss(logits: Tensor, severities: Tensor, labels: Tensor, truth: Tensor, scales: Tensor) -> Tensor:
-    """Binary cross-entropy of what is said (labels >= 0), and smooth L1 of what severity is known."""
+    """Binary cross-entropy of what is said (labels >= 0), and L1 of the severity of what is there.
+
+    The severity of what is not there is left open: its probability says that already, and to be
+    right about both at once would pull all severities to nothing.
+    """
     said = labels >= 0
     cross = F.binary_cross_entropy_with_logits(logits, labels.clamp(min=0), reduction="none")
-    known = truth >= 0
+    known = (truth >= 0) & (labels[:, : truth.shape[1]] > 0)
     # Relative at large severities, absolute at small ones.
     error = (torch.log1p(4 * severities / scales) - torch.log1p(4 * truth.clamp(min=0) / scales)).abs()
     return cross[said].mean() + SEVERITY_WEIGHT * error[known].mean()
@@ -69,6 +73,8 @@ def main(config_path: Path, data: Path, run: Path, minutes: float | None, worker
     torch.manual_seed(config.seed)
     network = registry.build("routernet", config.shape)
     assert isinstance(network, RouterNet)
+    if config.start_from:
+        network.load_state_dict(store.read(Path(config.start_from)).tensors)
     ema = copy.deepcopy(network).requires_grad_(False)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.peak_rate, weight_decay=1e-3)
     samples = RouterSamples(config, network.config, data)

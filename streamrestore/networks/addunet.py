@@ -53,12 +53,14 @@ class AddUNetConfig:
 
     @property
     def halo(self) -> int:
-        """Pixels around a place that its result depends on."""
-        reach, scale = 2, 1  # stem and head
-        for kernel, halve in zip(self.kernels, self.halve, strict=True):
-            scale *= 2 if halve else 1
-            reach += 2 * scale * (kernel // 2)
-        return self.unshuffle * reach
+        """Pixels around a block of `multiple_of` that its result depends on."""
+        levels = list(zip(self.kernels, self.halve, strict=True))
+        reach = 1  # back from the result: head
+        for kernel, halve in levels:
+            reach = (-(-reach // 2) if halve else reach) + kernel // 2
+        for kernel, halve in reversed(levels):
+            reach = (reach + kernel // 2) * (2 if halve else 1)
+        return self.unshuffle * (reach + 1)  # stem
 
 
 class AddUNet(nn.Module):
@@ -129,8 +131,8 @@ class AddUNet(nn.Module):
         for level in reversed(range(len(residuals))):
             skip = torch.addcmul(state, gates[level], residuals[level])  # u_i + a_i r_i
             state = self.up[level](conv_activate(self.decoders[level], skip))  # u_{i-1}
-        residual: Tensor = self.from_features(state) + self.from_input(x[:, : self.from_input.in_channels])
-        return residual
+        residual: Tensor = self.from_features(state)
+        return residual.add_(self.from_input(x[:, : self.from_input.in_channels]))
 
     def folded(self, inward: Tensor, outward: Tensor) -> AddUNet:
         """The same function of other maps; see `ExpertNet.folded`."""

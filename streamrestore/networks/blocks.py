@@ -10,6 +10,9 @@ SLOPE = 0.1
 """Of the leaky ReLU: a ReLU would kill half of the few maps that carry the whole picture."""
 
 
+_FUSED = (torch.float32, torch.bfloat16)
+
+
 def activate(x: Tensor) -> Tensor:
     """Leaky ReLU, in place: for what a convolution or a sum just made."""
     return F.leaky_relu(x, SLOPE, inplace=True)
@@ -21,7 +24,8 @@ def conv_activate(conv: nn.Conv2d, x: Tensor) -> Tensor:
     oneDNN has the activation as a post-operation; torch offers it to its own compiler only by the
     operator that is called here.
     """
-    if x.device.type != "cpu" or torch.is_grad_enabled() or conv.bias is None:
+    plain = x.device.type != "cpu" or torch.is_grad_enabled() or conv.bias is None
+    if plain or x.dtype not in _FUSED or not torch.backends.mkldnn.is_available():
         return activate(conv(x))
     arguments = (conv.padding, conv.stride, conv.dilation, conv.groups, "leaky_relu", [SLOPE], "")
     fused: Tensor = torch.ops.mkldnn._convolution_pointwise(x, conv.weight, conv.bias, *arguments)  # noqa: SLF001
@@ -40,7 +44,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         change: Tensor = self.second(conv_activate(self.first, x))
-        return x + change
+        return change.add_(x)
 
 
 class Halve(nn.Conv2d):

@@ -55,11 +55,12 @@ class ExpertNetConfig:
 
     @property
     def halo(self) -> int:
-        """Pixels around a place that its result depends on, besides the global path."""
-        fine = 3 + 2 * self.blocks[2]  # head, own, tail
-        middle = 2 * self.blocks[0] + 1  # and the gates
-        coarse = 2 * self.blocks[1]
-        return self.unshuffle * (fine + 2 * middle + 4 * coarse)
+        """Pixels around a block of `multiple_of` that its result depends on, besides the global path."""
+        reach = 2 + 2 * self.blocks[2]  # back from the result: tail, own
+        reach = -(-reach // 2) + 1  # gates
+        reach = -(-reach // 2) + 2 * self.blocks[1]
+        reach = 2 * reach + 2 * self.blocks[0]
+        return self.unshuffle * (2 * reach + 1)  # head
 
 
 class GlobalPath(nn.Module):
@@ -172,8 +173,8 @@ class ExpertNet(nn.Module):
         mixed = gates[0] * experts[0]
         for gate, expert in zip(gates[1:], experts[1:], strict=True):
             mixed = torch.addcmul(mixed, gate, expert)
-        features = end.blocks(conv_activate(end.own, activate(fine + self.to_fine(mixed))))
-        out = end.from_features(features) + end.from_input(now)  # (N, maps + 1 or 2 maps, h, w)
+        features = end.blocks(conv_activate(end.own, activate(self.to_fine(mixed).add_(fine))))
+        out = end.from_features(features).add_(end.from_input(now))  # (N, maps + 1 or 2 maps, h, w)
         return torch.addcmul(out[:, :maps], out[:, maps:], now)
 
     def folded(self, inward: Tensor, outward: Tensor) -> ExpertNet:

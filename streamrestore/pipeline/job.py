@@ -11,8 +11,8 @@ from pathlib import Path
 from streamrestore import __version__
 from streamrestore.decode import open_source
 from streamrestore.encode import CannotCopy, FileSink, check_output, copy_file
-from streamrestore.engine import Restorer
-from streamrestore.errors import DamagedInput, Interrupted
+from streamrestore.engine import LARGEST, SMALLEST, Restorer
+from streamrestore.errors import DamagedInput, Interrupted, UnsupportedVideo
 from streamrestore.frames import FrameBatch
 from streamrestore.pipeline.plan import OnProgress, Plan, Stop, make_restorer, plan_file, progress
 from streamrestore.pipeline.report import JobReport, StreamReport
@@ -47,7 +47,7 @@ def restore_file(
     """
     stop = stop or _never
     on_progress = on_progress or _ignore
-    path = Path(spec)
+    path = Path(spec.removeprefix("file:"))
     source_path = path if path.is_file() else None
     with open_source(spec) as source:
         output_plan = check_output(output, source_path, settings.encode, source.info)
@@ -56,6 +56,7 @@ def restore_file(
     plan = plan_file(spec, settings, restorer=restorer, on_progress=on_progress, stop=stop)
     if settings.strict:
         _refuse_losses(plan.info.name, plan.losses)
+    _check_size(plan)
     remark = f"restored by streamrestore {__version__}, settings {settings_hash(settings)}"
 
     began = time.monotonic()
@@ -170,6 +171,15 @@ def _streams(info: SourceInfo, report: SinkReport, copied: bool) -> tuple[Stream
 
 def _displayed(info: SourceInfo) -> tuple[int, int]:
     return (info.height, info.width) if info.rotation % 180 else (info.width, info.height)
+
+
+def _check_size(plan: Plan) -> None:
+    sides = (plan.info.width, plan.info.height)
+    if not plan.bypass and not (min(sides) >= SMALLEST and max(sides) <= LARGEST):
+        raise UnsupportedVideo(
+            f"{plan.info.name}: its pictures are {sides[0]}x{sides[1]}; "
+            f"{SMALLEST}x{SMALLEST} to {LARGEST}x{LARGEST} can be restored"
+        )
 
 
 def _refuse_losses(name: str, losses: dict[str, int]) -> None:

@@ -53,6 +53,8 @@ class Runner:
         self._restored: Link[Restored] = Link(LINK_SIZE, self._cancel)
         self._done = threading.Event()
         self._errors: list[BaseException] = []
+        self._at: dict[str, int] = {}
+        """Index of the frame that a stage is at."""
         self.tally = Tally()
 
     def run(self, on_glance: Callable[[Tally], None], stop: Callable[[], bool]) -> None:
@@ -87,17 +89,20 @@ class Runner:
 
     def _decode(self) -> None:
         for batch in self._timed("decode", self._source):
+            self._at["decode"] = batch.frames[-1].index + 1
             self._decoded.put(batch)
         self._decoded.close()
 
     def _work(self) -> None:
         for batch in self._decoded:
+            self._at["restore"] = batch.frames[0].index
             for part in self._timed("restore", self._restore(batch)):
                 self._restored.put(part)
         self._restored.close()
 
     def _encode(self) -> None:
         for part in self._restored:
+            self._at["encode"] = part.frames.frames[0].index
             began = time.perf_counter()
             self._sink.write(part)
             self.tally.busy["encode"] += time.perf_counter() - began
@@ -128,7 +133,7 @@ class Runner:
         except StreamRestoreError as error:
             self._fail(error)
         except BaseException as error:  # noqa: BLE001 - the edge of a thread; it is reported
-            wrapped = StageError(name, error, self.tally.frames)
+            wrapped = StageError(name, error, self._at.get(name))
             wrapped.__cause__ = error
             self._fail(wrapped)
 

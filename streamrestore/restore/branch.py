@@ -53,14 +53,14 @@ class BranchRunner:
         turns = batch.rotation // 90
         restored = []
         for frame in batch.frames:
-            planes = [torch.rot90(self._tensor(p), turns) for p in frame.planes]
+            planes = [native.turned(self._tensor(p), turns) for p in frame.planes]
             if batch.format in FAST_FORMATS:
                 out = self._through_planes(planes, batch.coding, strength)
             else:
                 rgb = native.to_rgb(planes, batch.coding)
                 residual = self.residual(rgb[None])[0]
                 out = native.add_rgb_residual(planes, residual, strength, batch.coding)
-            restored.append([torch.rot90(p, -turns).contiguous() for p in out])
+            restored.append([native.turned(p, -turns).contiguous() for p in out])
         return restored
 
     @torch.inference_mode()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from streamrestore import planes as native
 from streamrestore.frames import Coding, Frame, FrameBatch, Matrix
 from streamrestore.networks.routernet import RouterNet
 from streamrestore.route.views import Views, views_of
@@ -28,7 +29,7 @@ class Router:
     def views_of_frame(self, batch: FrameBatch, frame: Frame) -> Views:
         """Views of a decoded frame, turned as displayed."""
         turns = batch.rotation // 90
-        planes = [torch.rot90(torch.from_dlpack(p).cpu(), turns) for p in frame.planes]  # type: ignore[attr-defined]
+        planes = [native.turned(torch.from_dlpack(p).cpu(), turns) for p in frame.planes]  # type: ignore[attr-defined]
         return self._views(planes, batch.coding)
 
     def views_of_rgb(self, picture: Tensor) -> Views:

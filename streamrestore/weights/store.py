@@ -128,8 +128,10 @@ def read(path: Path, *, digest: str | None = None) -> Weights:
 def write(
     path: Path, network: str, module: nn.Module, notes: Mapping[str, str], dtype: torch.dtype = torch.float32
 ) -> None:
-    """Write a network's weights with the metadata that `read` needs."""
+    """Write a network's weights with the metadata that `read` needs, in one stroke."""
     shape = msgspec.json.encode(registry.shape_of(module)).decode()
     tensors = {name: t.detach().to("cpu", dtype).contiguous() for name, t in module.state_dict().items()}
-    save_file(tensors, str(path), metadata={"network": network, "shape": shape, **notes})
-    path.chmod(0o644)  # safetensors keeps it from everyone else
+    partial = path.with_name(f".{path.name}.partial")
+    save_file(tensors, str(partial), metadata={"network": network, "shape": shape, **notes})
+    partial.chmod(0o644)  # safetensors keeps it from everyone else
+    partial.replace(path)

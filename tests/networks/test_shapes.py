@@ -1,0 +1,98 @@
+"""What callers rely on: sizes, halos and costs are as declared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from streamrestore.networks import registry
+from streamrestore.networks.cost import gmac_per_megapixel
+from streamrestore.seams import Network
+from tests.networks.nets import small_addunet, small_expertnet
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "expertnet": small_expertnet,
+    "expertnet, more blocks": lambda: small_expertnet(blocks=(2, 2, 1)),
+    "expertnet, fewer": lambda: small_expertnet(blocks=(0, 1, 0)),
+    "addunet": small_addunet,
+    "addunet, one size": lambda: small_addunet(
+        widths=(8,) * 3, halve=(False, False, False), kernels=(5, 3, 1)
+    ),
+    "addunet, five levels": lambda: small_addunet(
+        widths=(8,) * 5, kernels=(5, 3, 3, 3, 1), halve=(False, True, False, True, False)
+    ),
+}
+FAST = {"addunet": ["noise"], "expertnet": ["rain", "haze", "raindrop"]}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_halo_is_true_and_tight(name: str) -> None:
+    """A block of `multiple_of` pixels depends on what lies within the halo around it, and that far."""
+    network = NETWORKS[name]().double()
+    branch, step = network.branches[0], network.multiple_of // 4
+    halo = -(-network.halo // 4)
+    side = (2 * halo // step + 7) * step
+    x = torch.randn(1, 48, side, side, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    context = network.prepare(x)
+    before = network(x, branch, context)
+    reached = 0
+    for place in range(side // 2, side // 2 + step):  # every position within a block
+        changed = x.clone()
+        changed[:, :, place, place] += 1.0
+        moved = (network(changed, branch, context) - before).abs().amax(dim=(0, 1)) > 0
+        for line in (moved.any(dim=0), moved.any(dim=1)):
+            first = int(line.nonzero().min()) // step * step
+            last = int(line.nonzero().max()) // step * step + step - 1
+            reached = max(
+                reached, place - last, first - place, place - (first + step - 1), last - step + 1 - place
+            )
+
+    assert reached == halo
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_result_has_the_shape_of_the_picture(name: str) -> None:
+    """At the least size, and at sizes that are not square."""
+    network = NETWORKS[name]()
+    least = network.multiple_of // 4
+    for h, w in ((least, least), (3 * least, 2 * least)):
+        x = torch.randn(2, 48, h, w)
+        assert network(x, network.branches[0]).shape == x.shape
+
+
+@pytest.mark.parametrize(("name", "branch"), [(n, b) for n, bs in FAST.items() for b in bs])
+def test_fast_tier_is_affordable(name: str, branch: str) -> None:
+    """At most 10 GMAC per megapixel from planes to planes, as the budget says; and it is no toy."""
+    network: Network = registry.build(name, {})  # type: ignore[assignment]
+
+    planes, rgb = (gmac_per_megapixel(network, branch, maps) for maps in (24, 48))
+
+    assert 1 < planes <= 10
+    assert planes < rgb
+
+
+def test_cost_of_a_known_network() -> None:
+    """One 3x3 convolution from 24 to 24 maps at a quarter of the size: 24 * 24 * 9 / 16 per pixel."""
+
+    class One(nn.Module):
+        branches, multiple_of, halo = ("noise",), 4, 4
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(24, 24, 3, padding=1)
+
+        def folded(self, inward: torch.Tensor, outward: torch.Tensor) -> One:
+            assert inward.shape == (48, 24)
+            assert outward.shape == (24, 48)
+            return self
+
+        def forward(self, x: torch.Tensor, branch: str) -> torch.Tensor:
+            assert branch == "noise"
+            return self.conv(x)
+
+    cost = gmac_per_megapixel(One(), "noise")  # type: ignore[arg-type]
+
+    assert cost == pytest.approx(24 * 24 * 9 / 16 / 1000)

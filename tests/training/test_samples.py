@@ -1,0 +1,140 @@
+"""Batches of a run: each follows from the seed and its number alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamrestore.settings import read_settings
+from tests.training.pictures import write_clean, write_depth, write_pairs
+from training.config import TaskConfig, TrainConfig
+from training.data import in_part
+from training.samples import Batch, Samples, batches, brighten, draw_view
+
+STEMS = [s for n in range(12) if in_part(s := f"p_{n}", "train")]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clean pictures, pairs and depth."""
+    folder = tmp_path_factory.mktemp("data")
+    write_clean(folder / "clean", STEMS)
+    write_pairs(folder / "pairs", STEMS[:3])
+    write_depth(folder / "rgbd", STEMS[:2])
+    return folder
+
+
+def config(seed: int = 0, **tasks: dict[str, Any]) -> TrainConfig:
+    """A run of small crops."""
+    small = {name: {"batch": 2, "crop": 32, **task} for name, task in tasks.items()}
+    values = {"name": "a", "network": "addunet", "tasks": small, "clean": ["clean"], "seed": seed}
+    return read_settings(TrainConfig, values)
+
+
+def equal(a: Batch, b: Batch) -> bool:
+    """The same task and numbers."""
+    return a.task == b.task and torch.equal(a.degraded, b.degraded) and torch.equal(a.target, b.target)
+
+
+ALL = {
+    "rain": {"pairs": {"pairs": 0.4}},
+    "haze": {"depth": {"rgbd": 0.5}, "whole": True},
+    "noise": {"turn": True},
+}
+
+
+class TestBatches:
+    """`Samples` and `batches`."""
+
+    def test_deterministic_by_step(self, data: Path) -> None:
+        """Batch k is the same in every run, in any order; other steps and seeds give others."""
+        first, again, other = (Samples(config(seed, **ALL), data) for seed in (0, 0, 1))
+
+        for step in (5, 0, 3):
+            assert equal(first[step], again[step])
+        assert not equal(first[0], first[1])
+        assert not equal(first[0], other[0])
+
+    def test_start_and_workers(self, data: Path) -> None:
+        """A run goes on where it was; processes make what one would."""
+        samples = Samples(config(**ALL), data)
+        expected = [samples[step] for step in range(2, 5)]
+
+        for workers in (0, 1):
+            made = batches(samples, 2, workers)
+            assert all(equal(next(made), batch) for batch in expected)
+            del made
+
+    def test_shapes_and_range(self, data: Path) -> None:
+        """(N, 3, S, S), float32; targets in [0, 1]; every task has its turn."""
+        samples = Samples(config(**ALL), data)
+        tasks = set()
+        for step in range(12):
+            batch = samples[step]
+            tasks.add(batch.task)
+            for pictures in (batch.degraded, batch.target):
+                assert pictures.shape == (2, 3, 32, 32)
+                assert pictures.dtype == torch.float32
+            assert batch.target.min() >= 0
+            assert batch.target.max() <= 1
+        assert tasks == {"rain", "haze", "noise"}
+
+    def test_shares(self, data: Path) -> None:
+        """A task's share of the steps, and a folder of pairs' share of the samples."""
+        samples = Samples(config(rain={"pairs": {"pairs": 1.0}, "share": 9}, noise={"share": 1}), data)
+
+        made = [samples[step] for step in range(20)]
+
+        rain = [batch for batch in made if batch.task == "rain"]
+        assert len(rain) > 12
+        for batch in rain:  # inputs of the pairs are half as bright, rounded down
+            assert torch.allclose(batch.degraded, batch.target / 2, atol=1 / 255)
+
+    def test_noise_is_not_clipped(self, data: Path) -> None:
+        """Benchmarks add it in float; so does training, now and then."""
+        samples = Samples(config(noise={"coded": 0.0}), data)
+
+        assert min(float(samples[step].degraded.min()) for step in range(12)) < 0
+
+
+class TestView:
+    """Which part of a picture is taken."""
+
+    @given(st.integers(20, 200), st.integers(20, 200), st.booleans(), st.booleans(), st.integers(0, 999))
+    def test_inside(self, height: int, width: int, whole: bool, turn: bool, seed: int) -> None:
+        """A part of the picture, cut to a square, the same for the damaged and the clean one."""
+        task = TaskConfig(crop=32, whole=whole, turn=turn)
+        rgb = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
+
+        view = draw_view(np.random.default_rng(seed), (height, width), task)
+
+        assert 0 <= view.top <= view.top + view.height <= height
+        assert 0 <= view.left <= view.left + view.width <= width
+        assert view.cut(rgb, 32).shape == (32, 32, 3)
+        assert view.cut(rgb[..., 0], 32).shape == (32, 32)
+        assert np.array_equal(view.cut(rgb, 32), view.cut(rgb.copy(), 32))
+        assert turn or view.turns == 0
+
+    def test_gravity(self) -> None:
+        """Rain falls down: quarter turns only where a task says so; mirrored it may be."""
+        views = [draw_view(np.random.default_rng(n), (64, 64), TaskConfig(crop=32)) for n in range(40)]
+
+        assert {v.turns for v in views} == {0}
+        assert {v.mirror for v in views} == {True, False}
+
+    @given(st.integers(0, 999))
+    def test_brighten(self, seed: int) -> None:
+        """Stays in [0, 1]."""
+        rgb = np.random.default_rng(seed).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+
+        clean = brighten(np.random.default_rng(seed), rgb)
+
+        assert clean.dtype == np.float32
+        assert clean.min() >= 0
+        assert clean.max() <= 1

@@ -1,0 +1,56 @@
+"""Weights into the package."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from streamrestore.restore.branch import BranchRunner
+from streamrestore.weights import store
+from tests.networks.nets import small_addunet
+from tests.restore.test_branch import CPU, Grey
+from tests.training.pictures import picture
+from training import ship
+
+
+def test_put(tmp_path: Path) -> None:
+    """Half precision, the old notes and the new, and the hash of what was written."""
+    store.write(tmp_path / "run.safetensors", "addunet", small_addunet(), {"minutes": "9"})
+
+    digest = ship.put(tmp_path / "run.safetensors", "fast-noise", {"gains": "{}"}, tmp_path)
+
+    weights = store.read(tmp_path / "fast-noise.safetensors", digest=digest)
+    assert weights.notes == {"minutes": "9", "gains": "{}"}
+    assert {t.dtype for t in weights.tensors.values()} == {torch.float16}
+    weights.build()
+
+
+@pytest.mark.parametrize("weather", ["noise", "haze"])
+def test_gains(weather: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rising severities, gains that do not fall; a network that does nothing gains nothing."""
+    monkeypatch.setattr(ship, "SAMPLES", 14)
+    clean = [picture(n, (240, 232)) for n in range(2)]
+
+    points = ship.fit_gains(BranchRunner(Grey(0.0), "noise", CPU), weather, clean, seed=1)
+
+    severities, gains = zip(*points, strict=True)
+    assert len(points) == ship.POINTS
+    assert list(severities) == sorted(severities)
+    assert gains == pytest.approx([0.0] * len(gains), abs=0.01)
+    worse = ship.fit_gains(BranchRunner(Grey(0.2), "noise", CPU), weather, clean, seed=1)
+    assert all(b >= a for (_, a), (_, b) in pairwise(worse))
+    assert worse[0][1] < 0
+
+
+def test_psnr() -> None:
+    """As `training.measures`, clipped first."""
+    from training.measures import psnr
+
+    a, b = (np.random.default_rng(n).random((3, 8, 8)) for n in range(2))
+
+    assert ship.psnr(torch.from_numpy(a), torch.from_numpy(b)) == pytest.approx(psnr(a, b))
+    assert ship.psnr(torch.from_numpy(a) + 5, torch.ones(3, 8, 8)) == pytest.approx(100)
