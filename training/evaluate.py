@@ -195,10 +195,9 @@ def _unit(picture: npt.NDArray[np.uint8]) -> Floats:
 
 def table(rows: list[Row]) -> str:
     """Rows as Markdown."""
-    lines = [
-        "| set | branch | n | input | RGB | routed | Y-full | Y-studio | SSIM | 4:2:0 in, out | | s/MP | to |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
+    names = "set, branch, n, input, RGB, routed, Y-full, Y-studio, SSIM, 4:2:0 in, 4:2:0 out, s/MP, routed to"
+    heads = names.split(", ")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for r in rows:
         to = ", ".join(f"{name} {count}" for name, count in sorted(r.routed_to.items()))
         lines.append(

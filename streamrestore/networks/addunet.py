@@ -19,6 +19,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -125,12 +126,12 @@ class AddUNet(nn.Module):
         residuals = []
         for down, encoder in zip(self.down, self.encoders, strict=True):
             state = down(state)
-            r = conv_activate(encoder, state)  # r_i
+            r = conv_activate(cast("nn.Conv2d", encoder), state)  # r_i
             state = state - r  # x_i
             residuals.append(r)
         for level in reversed(range(len(residuals))):
             skip = torch.addcmul(state, gates[level], residuals[level])  # u_i + a_i r_i
-            state = self.up[level](conv_activate(self.decoders[level], skip))  # u_{i-1}
+            state = self.up[level](conv_activate(cast("nn.Conv2d", self.decoders[level]), skip))  # u_{i-1}
         residual: Tensor = self.from_features(state)
         return residual.add_(self.from_input(x[:, : self.from_input.in_channels]))
 
