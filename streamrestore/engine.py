@@ -222,10 +222,10 @@ def load_restorer(
         tier: ``fast``, or another that is shipped.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ...
         precision: ``auto``, ``fp32`` or ``bf16``.
-        threads: of torch on the CPU.
+        threads: of torch on the CPU, for the whole process.
 
     Raises:
-        UsageError: a tier that is not shipped.
+        UsageError: a tier that is not shipped, an unknown precision, or no thread.
         DeviceError: a device that is not there.
         WeightsError: weights missing or altered.
     """

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 SLOPE = 0.1
 """Of the leaky ReLU: a ReLU would kill half of the few maps that carry the whole picture."""
-
-
-_FUSED = (torch.float32, torch.bfloat16)
 
 
 def activate(x: Tensor) -> Tensor:
@@ -25,11 +24,21 @@ def conv_activate(conv: nn.Conv2d, x: Tensor) -> Tensor:
     operator that is called here.
     """
     plain = x.device.type != "cpu" or torch.is_grad_enabled() or conv.bias is None
-    if plain or x.dtype not in _FUSED or not torch.backends.mkldnn.is_available():
+    if plain or x.dtype != conv.weight.dtype or not _fuses(x.dtype):
         return activate(conv(x))
     arguments = (conv.padding, conv.stride, conv.dilation, conv.groups, "leaky_relu", [SLOPE], "")
     fused: Tensor = torch.ops.mkldnn._convolution_pointwise(x, conv.weight, conv.bias, *arguments)  # noqa: SLF001
     return fused
+
+
+@cache
+def _fuses(dtype: torch.dtype) -> bool:
+    """Whether oneDNN is there, and calculates in this type on this CPU."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    if dtype == torch.bfloat16:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001
+    return dtype == torch.float32
 
 
 class ResidualBlock(nn.Module):
@@ -81,8 +90,7 @@ def fold_input(conv: nn.Conv2d, inward: Tensor) -> None:
 def fold_output(conv: nn.Conv2d, outward: Tensor) -> None:
     """Let a convolution write another basis of its first maps, in place.
 
-    Its first M output maps r become ``B r``. A further map, one gain for all of a place, is written
-    K times, since to multiply by maps side by side costs much less than by one for all.
+    Its first M output maps r become ``B r``; further maps stay.
 
     Args:
         outward: B, (K, M).
@@ -90,10 +98,8 @@ def fold_output(conv: nn.Conv2d, outward: Tensor) -> None:
     maps = outward.shape[1]
     weight, matrix = conv.weight.detach(), outward.to(conv.weight.dtype)
     folded = torch.einsum("km,moij->koij", matrix, weight[:maps])
-    gains = weight[maps:].repeat(matrix.shape[0], 1, 1, 1)
-    conv.weight = nn.Parameter(torch.cat([folded, gains]), requires_grad=False)
+    conv.weight = nn.Parameter(torch.cat([folded, weight[maps:]]), requires_grad=False)
     if conv.bias is not None:
         bias = conv.bias.detach()
-        gains = bias[maps:].repeat(matrix.shape[0])
-        conv.bias = nn.Parameter(torch.cat([matrix @ bias[:maps], gains]), requires_grad=False)
+        conv.bias = nn.Parameter(torch.cat([matrix @ bias[:maps], bias[maps:]]), requires_grad=False)
     conv.out_channels = conv.weight.shape[0]

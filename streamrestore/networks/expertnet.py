@@ -174,7 +174,7 @@ class ExpertNet(nn.Module):
         for gate, expert in zip(gates[1:], experts[1:], strict=True):
             mixed = torch.addcmul(mixed, gate, expert)
         features = end.blocks(conv_activate(end.own, activate(self.to_fine(mixed).add_(fine))))
-        out = end.from_features(features).add_(end.from_input(now))  # (N, maps + 1 or 2 maps, h, w)
+        out = end.from_features(features).add_(end.from_input(now))  # (N, maps + 1, h, w)
         return torch.addcmul(out[:, :maps], out[:, maps:], now)
 
     def folded(self, inward: Tensor, outward: Tensor) -> ExpertNet:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -59,14 +59,3 @@ def spread(length: int, count: int = PICTURES_PER_CLIP) -> list[int]:
     """Positions of at most `count` pictures, evenly over a clip of `length`."""
     count = min(count, length)
     return [int((2 * i + 1) * length / (2 * count)) for i in range(count)]
-
-
-def mean_estimate(estimates: Iterable[WeatherEstimate]) -> WeatherEstimate:
-    """Mean of several estimates, by probability and severity; at least one."""
-    items = list(estimates)
-    n = len(items)
-    return WeatherEstimate(
-        weathers={w: sum(e.weathers[w] for e in items) / n for w in Weather},
-        unknown=sum(e.unknown for e in items) / n,
-        severity={w: sum(e.severity[w] for e in items) / n for w in Weather},
-    )

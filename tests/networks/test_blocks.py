@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from streamrestore.networks.blocks import Enlarge, Halve, ResidualBlock, conv_activate
+from streamrestore.networks.blocks import Enlarge, Halve, ResidualBlock, _fuses, conv_activate
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
@@ -31,6 +31,29 @@ def test_fused_activation(conv: nn.Conv2d, dtype: torch.dtype) -> None:
         assert result.dtype == dtype
         assert torch.allclose(result, expected, rtol=limits[dtype], atol=limits[dtype])
     assert with_gradients.requires_grad
+
+
+@pytest.mark.parametrize("missing", ["oneDNN", "bf16"])
+def test_without_onednn(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds of torch without it (Apple's chips), and CPUs for which it has no bf16, take the plain way."""
+    _fuses.cache_clear()
+    if missing == "oneDNN":
+        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    else:
+        monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+
+    assert not _fuses(torch.bfloat16)
+    assert _fuses(torch.float32) == (missing == "bf16" and torch.backends.mkldnn.is_available())
+    with torch.inference_mode():
+        conv_activate(nn.Conv2d(8, 8, 1).bfloat16(), torch.randn(1, 8, 6, 6).bfloat16())
+    _fuses.cache_clear()
+
+
+def test_autocast_without_gradients() -> None:
+    """Weights of another type than the maps are left to torch."""
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        maps = nn.Conv2d(8, 8, 1)(torch.randn(1, 8, 6, 6))
+        assert maps.dtype == conv_activate(nn.Conv2d(8, 8, 1), maps).dtype == torch.bfloat16
 
 
 def test_inputs_are_left_alone() -> None:
