@@ -11,7 +11,7 @@ from fractions import Fraction
 import msgspec
 
 from streamrestore.decode import open_source
-from streamrestore.engine import PlanesClip, Restorer, forced, load_restorer
+from streamrestore.engine import GivenPlanes, Restorer, forced, load_restorer
 from streamrestore.errors import Interrupted
 from streamrestore.frames import FrameBatch
 from streamrestore.pipeline.report import ClipReport, Progress
@@ -158,7 +158,7 @@ class Look:
             self._last = seconds
             self.frames += 1
             if self._classify and frame.index % LOOK_EVERY == 0:
-                self._views[frame.index] = PlanesClip(batch).views(self._restorer.router, position)
+                self._views[frame.index] = GivenPlanes(batch).views(self._restorer.router, position)
         self._take(self._cutter.feed(batch))
 
     def finish(self) -> tuple[list[Clip], list[WeatherEstimate]]:
