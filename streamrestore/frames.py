@@ -121,6 +121,15 @@ LUMA_WEIGHTS: dict[int, tuple[float, float]] = {
 }
 """(Kr, Kb) of each matrix (ITU-T H.273, table 4)."""
 
+NOT_YCBCR = {
+    8: "YCgCo",
+    10: "BT.2020 constant luminance",
+    11: "YDzDx",
+    13: "chromaticity-derived",
+    14: "ICtCp",
+}
+"""Codings that are not one linear matrix away from RGB; their pictures are not restored."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:

@@ -13,7 +13,7 @@ from streamrestore.decode import open_source
 from streamrestore.encode import CannotCopy, FileSink, check_output, copy_file
 from streamrestore.engine import LARGEST, SMALLEST, Restorer
 from streamrestore.errors import DamagedInput, Interrupted, UnsupportedVideo
-from streamrestore.frames import FrameBatch
+from streamrestore.frames import NOT_YCBCR, FrameBatch
 from streamrestore.pipeline.plan import OnProgress, Plan, Stop, make_restorer, plan_file, progress
 from streamrestore.pipeline.report import JobReport, StreamReport
 from streamrestore.pipeline.runner import Runner, Tally
@@ -56,7 +56,8 @@ def restore_file(
     plan = plan_file(spec, settings, restorer=restorer, on_progress=on_progress, stop=stop)
     if settings.strict:
         _refuse_losses(plan.info.name, plan.losses)
-    _check_size(plan)
+    if not plan.bypass:
+        _check_pictures(plan.info)
     remark = f"restored by streamrestore {__version__}, settings {settings_hash(settings)}"
 
     began = time.monotonic()
@@ -173,12 +174,18 @@ def _displayed(info: SourceInfo) -> tuple[int, int]:
     return (info.height, info.width) if info.rotation % 180 else (info.width, info.height)
 
 
-def _check_size(plan: Plan) -> None:
-    sides = (plan.info.width, plan.info.height)
-    if not plan.bypass and not (min(sides) >= SMALLEST and max(sides) <= LARGEST):
+def _check_pictures(info: SourceInfo) -> None:
+    """Refuse what cannot be restored rightly; to copy it is another matter."""
+    sides = (info.width, info.height)
+    if not (min(sides) >= SMALLEST and max(sides) <= LARGEST):
         raise UnsupportedVideo(
-            f"{plan.info.name}: its pictures are {sides[0]}x{sides[1]}; "
+            f"{info.name}: its pictures are {sides[0]}x{sides[1]}; "
             f"{SMALLEST}x{SMALLEST} to {LARGEST}x{LARGEST} can be restored"
+        )
+    if info.color.matrix in NOT_YCBCR:
+        raise UnsupportedVideo(
+            f"{info.name}: its colour is coded as {NOT_YCBCR[info.color.matrix]}; "
+            "convert it to BT.709 or BT.2020 first"
         )
 
 

@@ -393,3 +393,15 @@ def test_split_batch(first: int, parts: list[tuple[int, int]]) -> None:
 
     assert [(number, len(part)) for number, part in found] == parts
     assert [f for _, part in found for f in part.frames] == list(batch.frames)
+
+
+class TestColourCodings:
+    def test_not_a_matrix(self, tmp_path: Path, restorer: Restorer) -> None:
+        """Colour that no matrix leads to is refused before anything is written, but may be copied."""
+        source, target = tmp_path / "in.mkv", tmp_path / "out.mkv"
+        write_video(source, frames=3, pix_fmt="yuv444p", codec="ffv1", matrix=8)
+
+        with pytest.raises(UnsupportedVideo, match="YCgCo"):
+            run(source, target, restorer, branch="rain")
+        assert not target.exists()
+        assert run(source, target, restorer, branch="none").copied
