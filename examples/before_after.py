@@ -1,6 +1,6 @@
 """Makes the README's picture: each example clip before and after, ``python -m examples.before_after``.
 
-The router decides, as it does for users; each picture's left half is the input, its right half the result.
+Each picture's left half is the input, its right half what the named branch makes of it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CLIPS = Path(__file__).parent / "clips"
 SHOWN = (
     ("dashcam_clear_rain_haze.mp4", 2.6, "rain"),
     ("dashcam_clear_rain_haze.mp4", 5.4, "haze"),
-    ("surveillance_raindrop.mp4", 2.0, "raindrops"),
+    ("surveillance_raindrop.mp4", 2.0, "raindrop"),
     ("stream_noise_audio.mp4", 1.5, "noise"),
 )
 SIZE = (576, 324)
@@ -50,8 +50,7 @@ def main(output: Path) -> None:
     tiles = []
     for name, seconds, label in SHOWN:
         batch = moment(CLIPS / name, seconds)
-        result = restorer.restore(batch)
-        click.echo(f"{name} at {seconds} s: {result.decision.label}")
+        result = restorer.restore(batch, branch=label)
         before, after = (
             cv2.resize(picture(b), SIZE, interpolation=cv2.INTER_AREA) for b in (batch, result.frames)
         )
