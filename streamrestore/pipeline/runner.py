@@ -73,9 +73,11 @@ class Runner:
         for thread in threads:
             thread.start()
         try:
-            while not self._done.wait(GLANCE_SECONDS):
+            finished = False
+            while not finished:  # a last look when all is done: the request may have come meanwhile
+                finished = self._done.wait(GLANCE_SECONDS)
                 on_glance(self.tally)
-                if stop():
+                if stop() and not self._errors:
                     raise Interrupted("stopped; nothing was written")
         except BaseException:
             self._cancel.set()
@@ -85,7 +87,6 @@ class Runner:
                 thread.join()
         if self._errors:
             raise self._errors[0]
-        on_glance(self.tally)
 
     def _decode(self) -> None:
         for batch in self._timed("decode", self._source):
