@@ -20,6 +20,7 @@ from streamrestore.seams import Network
 from streamrestore.weights import store
 from training import degrade
 from training.data import Picture, read_clean
+from training.measures import psnr
 from training.samples import to_tensor, unit
 
 SAMPLES = 160
@@ -29,14 +30,8 @@ CEILING = 45.0
 """dB beyond which nobody sees a difference."""
 
 
-def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
-    """Over all pixels and channels of pictures in [0, 1], after clipping, in dB."""
-    error = float(((a.clamp(0, 1) - b.clamp(0, 1)) ** 2).mean())
-    return -10 * float(np.log10(max(error, 1e-10)))
-
-
 def fit_gains(
-    runner: BranchRunner, weather: str, clean: list[Picture], seed: int
+    runner: BranchRunner, weather: str, pictures: list[Picture], seed: int
 ) -> list[tuple[float, float]]:
     """(severity, mean gain in dB) of a branch on its own weather, in bins of equal counts.
 
@@ -46,13 +41,14 @@ def fit_gains(
     seen = []
     for index in range(SAMPLES):
         rng = np.random.default_rng([seed, index])
-        picture = clean[int(rng.integers(len(clean)))]
+        picture = pictures[int(rng.integers(len(pictures)))]
         top, left = (int(rng.integers(max(1, side - SIDE + 1))) for side in picture.shape[:2])
         target = to_tensor(unit(picture[top : top + SIDE, left : left + SIDE]))
         recipe = degrade.draw_recipe(rng, weather, identity=0.1, coded=0.25)
         sample = degrade.apply_recipe(target, recipe, rng)
         output = sample.frames + runner.residual(sample.frames)
-        before, after = (min(psnr(x, sample.target), CEILING) for x in (sample.frames, output))
+        clean = sample.target.numpy()
+        before, after = (min(psnr(x.clamp(0, 1).numpy(), clean), CEILING) for x in (sample.frames, output))
         gain = after - before
         seen.append((sample.severity[weather], gain))
     seen.sort()

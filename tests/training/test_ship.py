@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -44,13 +43,3 @@ def test_gains(weather: str, monkeypatch: pytest.MonkeyPatch) -> None:
     worse = ship.fit_gains(BranchRunner(Grey(0.2), "noise", CPU), weather, clean, seed=1)
     assert all(b >= a for (_, a), (_, b) in pairwise(worse))
     assert worse[0][1] < 0
-
-
-def test_psnr() -> None:
-    """As `training.measures`, clipped first."""
-    from training.measures import psnr
-
-    a, b = (np.random.default_rng(n).random((3, 8, 8)) for n in range(2))
-
-    assert ship.psnr(torch.from_numpy(a), torch.from_numpy(b)) == pytest.approx(psnr(a, b))
-    assert ship.psnr(torch.from_numpy(a) + 5, torch.ones(3, 8, 8)) == pytest.approx(100)
