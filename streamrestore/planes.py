@@ -120,19 +120,24 @@ def offsets(coding: Coding) -> Tensor:
 
 
 def centred(codes: Tensor, coding: Coding, dtype: torch.dtype) -> Tensor:
-    """Codes (24, h, w) less those of black and grey, in a type of networks.
+    """Codes (24, h, w) less those of black and grey, (1, 24, h, w) in a type of networks, channels last.
 
     bf16 holds codes of 8 bits exactly. Of deeper ones the zeros are subtracted first, so that it is
     at least exact near black and grey.
     """
     exact = dtype if coding.depth == 8 else torch.float32
-    return codes.to(exact).sub_(offsets(coding).to(codes.device, exact)).to(dtype)
+    inner = codes.permute(1, 2, 0).to(exact, memory_format=torch.contiguous_format)  # (h, w, 24)
+    h, w, maps = inner.shape
+    # One long row at a time: 24 samples would be too few for a loop of their own.
+    inner.view(h, w * maps).sub_(offsets(coding).flatten().to(inner).repeat(w))
+    return inner.to(dtype)[None].permute(0, 3, 1, 2)
 
 
 def add_residual(codes: Tensor, residual: Tensor, strength: float, peak: int) -> Tensor:
     """Codes plus residual times strength, rounded and clipped to 0..peak; the type of `codes`."""
-    result = torch.add(codes.float(), residual, alpha=strength)
-    return result.round_().clamp_(0, peak).to(codes.dtype)
+    wide = torch.int16 if peak < 1 << 14 else torch.int32  # holds any sum after the residual is clipped
+    change = (residual * strength).clamp_(-peak, peak).round_().to(wide)
+    return codes.to(wide).add_(change).clamp_(0, peak).to(codes.dtype)
 
 
 def to_rgb(planes: Sequence[Tensor], coding: Coding) -> Tensor:

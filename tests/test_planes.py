@@ -282,7 +282,7 @@ class TestPacking:
         codes[:16], codes[16:] = black + near, grey + near
         stored = codes.to(torch.uint8 if depth == 8 else torch.uint16)
 
-        seen = native.centred(stored, coding, torch.bfloat16)
+        (seen,) = native.centred(stored, coding, torch.bfloat16)
 
         assert seen.dtype == torch.bfloat16
         assert torch.equal(seen.float(), near.float().expand(24, 1, -1))
@@ -292,7 +292,7 @@ class TestPacking:
         """Unshuffled planes times the matrix are unshuffled RGB; and the same way back."""
         planes = random_planes((32, 48), depth=coding.depth)
         inward, outward = (m.float() for m in native.unshuffled_matrices(coding))
-        x = native.centred(native.pack(planes, 16), coding, torch.float32)
+        (x,) = native.centred(native.pack(planes, 16), coding, torch.float32)
         rgb = F.pixel_unshuffle(native.to_rgb(planes, coding), 4)
 
         assert torch.allclose(torch.einsum("km,mhw->khw", inward, x), rgb, atol=1e-4)

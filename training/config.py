@@ -29,6 +29,8 @@ class TaskConfig(Settings, frozen=True):
     """Of the loss: errors below it count squared."""
     pairs: dict[str, float] = {}
     """Folders of real pairs, and the share of samples taken from each."""
+    lights: dict[str, float] = {}
+    """Folders of real pairs whose added light is laid over other clean pictures, likewise (rain)."""
     depth: dict[str, float] = {}
     """Folders of RGB with depth, likewise (haze)."""
 

@@ -91,6 +91,11 @@ class Samples(Dataset[Batch]):
         self.pairs = {name: list(read_pairs(data / name, "train")) for name in sorted(folders)}
         folders = {name for task in config.tasks.values() for name in task.depth}
         self.depth = {name: list(read_depth(data / name, "train")) for name in sorted(folders)}
+        folders = {name for task in config.tasks.values() for name in task.lights}
+        self.lights = {
+            name: [added_light(pair) for pair in read_pairs(data / name, "train") if not overexposed(pair)]
+            for name in sorted(folders)
+        }
         shares = np.array([task.share for task in config.tasks.values()])
         self.shares = shares / shares.sum()
 
@@ -115,6 +120,10 @@ class Samples(Dataset[Batch]):
             place -= share
         picture = self.clean[int(rng.integers(len(self.clean)))]
         clean = brighten(rng, draw_view(rng, picture.shape[:2], task).cut(picture, task.crop))
+        for folder, share in task.lights.items():
+            if place < share:
+                return self._under_light(rng, to_tensor(clean), self.lights[folder], task)
+            place -= share
         sample = degrade.apply_recipe(to_tensor(clean), degrade.draw_recipe(rng, name, coded=task.coded), rng)
         return sample.frames, sample.target
 
@@ -126,6 +135,17 @@ class Samples(Dataset[Batch]):
         degraded, target = view.cut(pair.degraded, task.crop), view.cut(pair.target, task.crop)
         return to_tensor(unit(degraded)), to_tensor(unit(target))
 
+    def _under_light(
+        self, rng: np.random.Generator, clean: Tensor, lights: list[Picture], task: TaskConfig
+    ) -> tuple[Tensor, Tensor]:
+        light = lights[int(rng.integers(len(lights)))]
+        view = draw_view(rng, light.shape[:2], task)
+        cut = np.repeat(unit(view.cut(light, task.crop))[..., None], 3, axis=2)
+        degraded = (clean + float(rng.uniform(0.7, 1.3)) * to_tensor(cut)).clamp(max=1.0)
+        coded = degrade.Recipe("rain", codec=degrade.codec.draw(rng) if rng.random() < task.coded else None)
+        frames = degrade.apply_recipe(degraded, coded, rng).frames
+        return frames, degrade.apply_recipe(clean, coded, rng).target
+
     def _from_depth(
         self, rng: np.random.Generator, name: str, pictures: list[DepthPicture], task: TaskConfig
     ) -> tuple[Tensor, Tensor]:
@@ -136,6 +156,20 @@ class Samples(Dataset[Batch]):
         recipe = degrade.draw_recipe(rng, name, coded=task.coded)
         sample = degrade.apply_recipe(to_tensor(clean), recipe, rng, depth=depth)
         return sample.frames, sample.target
+
+
+def added_light(pair: Pair) -> Picture:
+    """What a pair's damaged picture has more than the clean one, (H, W) uint8.
+
+    The most of the three colours: streaks are grey, and where one colour is full another is not.
+    """
+    added = pair.degraded.astype(np.int16) - pair.target
+    return np.asarray(added.max(axis=2).clip(0, 255), dtype=np.uint8)
+
+
+def overexposed(pair: Pair) -> bool:
+    """Whether much of the damaged picture is white, where the added light cannot be told."""
+    return float(np.mean(pair.degraded.min(axis=2) >= 253)) > 0.03
 
 
 def unit(picture: Picture) -> Floats:

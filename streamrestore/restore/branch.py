@@ -77,7 +77,7 @@ class BranchRunner:
     def _through_planes(self, planes: list[Tensor], coding: Coding, strength: float) -> list[Tensor]:
         codes = native.pack(planes, self._network.multiple_of)
         x = native.centred(codes, coding, self._compute.dtype)
-        residual = self._run(self._network_for(coding), x[None])[0]
+        residual = self._run(self._network_for(coding), x)[0]
         result = native.add_residual(codes, residual, strength, (1 << coding.depth) - 1)
         return native.unpack(result, [(p.shape[0], p.shape[1]) for p in planes])
 

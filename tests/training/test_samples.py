@@ -43,7 +43,7 @@ def equal(a: Batch, b: Batch) -> bool:
 
 
 ALL = {
-    "rain": {"pairs": {"pairs": 0.4}},
+    "rain": {"pairs": {"pairs": 0.3}, "lights": {"pairs": 0.4}},
     "haze": {"depth": {"rgbd": 0.5}, "whole": True},
     "noise": {"turn": True},
 }
