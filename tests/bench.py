@@ -91,7 +91,7 @@ def network_ratios(restorer: Restorer, batch: FrameBatch) -> None:
 
 
 @click.command()
-@click.option("--frames", default=100, show_default=True)
+@click.option("--frames", default=600, show_default=True)
 @click.option("--tier", default="fast", show_default=True)
 def main(frames: int, tier: str) -> None:
     """Print the ratios."""

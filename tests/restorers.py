@@ -50,6 +50,6 @@ def small_restorer(**arguments: Any) -> Restorer:
     """One of those; `without_weights` comes first."""
     restorer = load_restorer(device="cpu", precision="fp32", **arguments)
     restorer._networks = {"weather": small_expertnet(), "noise": small_addunet()}
-    shape = RouterNetConfig(thumbnail=16, crop=16, crops=2, width=4)
+    shape = RouterNetConfig(thumbnail=16, crop=16, crops=2, widths=(4, 4, 4))
     restorer._router = ByBrightness(lively(RouterNet(shape)))
     return restorer

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import av
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +16,14 @@ import numpy.typing as npt
 Picture = npt.NDArray[np.uint8]
 """(H, W, 3) RGB."""
 
+Clip = npt.NDArray[np.uint8]
+"""(T, H, W, 3) RGB."""
+
 Part = Literal["train", "split", "all"]
 """``split`` is kept from training for selection, calibration and thresholds."""
 
 SUFFIXES = {".webp", ".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".tif", ".tiff"}
+VIDEO_SUFFIXES = {".mp4", ".mkv", ".avi", ".mov"}
 SPLIT_ONE_IN = 16
 
 
@@ -82,6 +87,15 @@ def read_pairs(folder: Path, part: Part = "all") -> Iterator[Pair]:
         degraded, target = read_picture(path), read_picture(targets[path.stem])
         height, width = (min(a, b) for a, b in zip(degraded.shape[:2], target.shape[:2], strict=True))
         yield Pair(path.stem, degraded[:height, :width], target[:height, :width])
+
+
+def read_videos(folder: Path, part: Part) -> Iterator[Clip]:
+    """All frames of each video of a folder."""
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in VIDEO_SUFFIXES and in_part(path.stem, part):
+            with av.open(str(path)) as container:
+                frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+            yield np.stack(frames).astype(np.uint8, copy=False)
 
 
 def read_depth(folder: Path, part: Part) -> Iterator[DepthPicture]:

@@ -16,7 +16,16 @@ from streamrestore.networks.routernet import RouterNetConfig
 from streamrestore.route.views import Views, views_of
 from streamrestore.settings import Settings
 from training import degrade
-from training.data import Part, Picture, list_pictures, read_clean, read_pairs, read_picture
+from training.data import (
+    Part,
+    Picture,
+    list_pictures,
+    read_clean,
+    read_depth,
+    read_pairs,
+    read_picture,
+    read_videos,
+)
 from training.samples import brighten, to_tensor, unit
 
 RGB = Coding(Matrix.RGB, full=True)
@@ -40,12 +49,20 @@ class RouterConfig(Settings, frozen=True, kw_only=True):
     """A router's training."""
 
     clean: list[str]
+    depth: list[str] = []
+    """Folders of pictures with depth, whose pictures are clean, too."""
+    videos: list[str] = []
+    """Folders of clean videos; the first and the last frame of each is seen."""
     real: str
     """Folder with one folder per weather."""
     pairs: dict[str, str]
     """Folders of pairs, and the weather of their inputs."""
     shape: dict[str, int] = {}
     batch: int = 24
+    memory: int = 20000
+    """Made samples that are kept to be learnt from again."""
+    reuse: int = 3
+    """Steps for each batch that is made."""
     seed: int = 0
     minutes: float = 20.0
     peak_rate: float = 1e-3
@@ -84,6 +101,10 @@ class RouterSamples(Dataset["RouterBatch"]):
         self.config, self.shape = config, shape
         self.stream = 0 if part == "train" else 1
         self.clean = read_clean([data / name for name in config.clean], part)
+        self.clean += [d.picture for name in config.depth for d in read_depth(data / name, part)]
+        self.clean += [
+            clip[i] for name in config.videos for clip in read_videos(data / name, part) for i in (0, -1)
+        ]
         self.real = {
             name: [read_picture(p) for p in list_pictures(data / config.real / name, part)]
             for name in REAL_LABELS
@@ -124,6 +145,48 @@ class RouterSamples(Dataset["RouterBatch"]):
     def _views(self, frames: Tensor) -> Views:
         quantised = (frames[0].clamp(0, 1) * 255).round() / 255
         return views_of(list(quantised), RGB, self.shape.thumbnail, self.shape.crop, self.shape.crops)
+
+
+class Memory:
+    """The last examples, as a video holds them (8 bit), to be learnt from several times.
+
+    To make a sample costs more than a step on it.
+
+    Args:
+        size: examples that are kept.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: list[RouterBatch] = []
+
+    def add(self, batch: RouterBatch) -> bool:
+        """Take a batch in, and let the oldest go; True."""
+        codes = (to_codes(batch.thumbnails), to_codes(batch.crops))
+        self._kept.append(RouterBatch(*codes, batch.labels, batch.severities))
+        if len(self._kept) * len(batch.labels) > self._size:
+            self._kept.pop(0)
+        return True
+
+    def draw(self, rng: np.random.Generator, count: int) -> RouterBatch:
+        """A batch of examples of any age."""
+        picks = [(self._kept[int(rng.integers(len(self._kept)))]) for _ in range(count)]
+        rows = [int(rng.integers(len(b.labels))) for b in picks]
+
+        def rows_of(name: str) -> Tensor:
+            return torch.stack([getattr(b, name)[row] for b, row in zip(picks, rows, strict=True)])
+
+        return RouterBatch(
+            rows_of("thumbnails").float() / 255,
+            rows_of("crops").float() / 255,
+            rows_of("labels"),
+            rows_of("severities"),
+        )
+
+
+def to_codes(pictures: Tensor) -> Tensor:
+    """[0, 1] -> uint8."""
+    return (pictures.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
 def collate(examples: list[Example]) -> RouterBatch:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
 import yaml
@@ -19,7 +20,7 @@ from streamrestore.networks import registry
 from streamrestore.networks.routernet import RouterNet
 from streamrestore.settings import read_settings
 from streamrestore.weights import store
-from training.router_samples import RouterConfig, RouterSamples
+from training.router_samples import Memory, RouterConfig, RouterSamples
 from training.train import follow
 
 SEVERITY_WEIGHT = 0.5
@@ -77,12 +78,22 @@ def main(config_path: Path, data: Path, run: Path, minutes: float | None, worker
         network.load_state_dict(store.read(Path(config.start_from)).tensors)
     ema = copy.deepcopy(network).requires_grad_(False)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.peak_rate, weight_decay=1e-3)
+    run.mkdir(parents=True, exist_ok=True)
+
+    def keep() -> None:
+        notes = {"minutes": f"{(time.monotonic() - began) / 60:.1f}"}
+        store.write(run / "router.safetensors", "routernet", ema, notes)
+
     samples = RouterSamples(config, network.config, data)
     loader = DataLoader(
         samples, batch_size=None, sampler=range(2**40), num_workers=workers, prefetch_factor=4
     )
     began, total = time.monotonic(), 0.0
-    for step, batch in enumerate(loader):
+    memory, rng = Memory(config.memory), np.random.default_rng(config.seed)
+    steps = (
+        memory.draw(rng, config.batch) for made in loader if memory.add(made) for _ in range(config.reuse)
+    )
+    for step, batch in enumerate(steps):
         spent = (time.monotonic() - began) / budget
         if spent >= 1:
             break
@@ -100,12 +111,13 @@ def main(config_path: Path, data: Path, run: Path, minutes: float | None, worker
         if (step + 1) % 100 == 0:
             click.echo(f"step {step + 1} {(time.monotonic() - began) / 60:.1f} min: loss {total / 100:.4f}")
             total = 0.0
+        if (step + 1) % 1000 == 0:
+            keep()
     held = RouterSamples(config, network.config, data, "split")
     ema.eval()
     ema.temperature.copy_(calibrate(ema, held, CALIBRATION_BATCHES))
     click.echo(f"temperatures {[round(float(t), 3) for t in ema.temperature]}")
-    run.mkdir(parents=True, exist_ok=True)
-    store.write(run / "router.safetensors", "routernet", ema, {"minutes": f"{budget / 60:.1f}"})
+    keep()
 
 
 if __name__ == "__main__":

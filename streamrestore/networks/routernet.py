@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from streamrestore.networks.basis import to_basis
 from streamrestore.networks.blocks import activate
 
 
@@ -25,6 +26,7 @@ class RouterNetConfig:
         scales: what a severity output of 1 stands for, in the weather's unit.
         thumbnail, crop: sides in pixels.
         crops: native crops per picture.
+        widths: maps at 1/4, 1/8 and (thumbnail) 1/16 of a view's size.
     """
 
     labels: tuple[str, ...] = ("rain", "haze", "raindrop", "noise", "unknown")
@@ -33,7 +35,12 @@ class RouterNetConfig:
     thumbnail: int = 96
     crop: int = 64
     crops: int = 6
-    width: int = 32
+    unshuffle: int = 4
+    widths: tuple[int, int, int] = (64, 96, 128)
+
+
+GREY = 0.45
+"""About the mean of pictures."""
 
 
 def _stage(width_in: int, width_out: int, stride: int) -> nn.Sequential:
@@ -44,8 +51,16 @@ def _stage(width_in: int, width_out: int, stride: int) -> nn.Sequential:
     )
 
 
+def _pooled(maps: Tensor) -> Tensor:
+    """(N, C, h, w) -> mean and most over places, (N, 2 C)."""
+    return torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
+
+
 class RouterNet(nn.Module):
     """Thumbnails and crops -> logits and severities.
+
+    Both are seen in the basis of `networks.basis`, and by the roots of its magnitudes: streaks and
+    noise are told by how strong each frequency is, whatever its sign.
 
     Shape:
         thumbnail (N, 3, S, S), crops (N, K, 3, s, s), RGB in [0, 1]
@@ -55,14 +70,11 @@ class RouterNet(nn.Module):
     def __init__(self, config: RouterNetConfig) -> None:
         super().__init__()
         self.config = config
-        w = config.width
-        self.whole = nn.Sequential(
-            _stage(12, w, 1), _stage(w, 2 * w, 2), _stage(2 * w, 3 * w, 2), _stage(3 * w, 3 * w, 2)
-        )
-        self.detail = nn.Sequential(
-            _stage(12, w, 1), _stage(w, 2 * w, 2), _stage(2 * w, 3 * w, 2), _stage(3 * w, 3 * w, 1)
-        )
-        self.hidden = nn.Linear(6 * w + 4 * 3 * w, 128)
+        seen = 2 * 3 * config.unshuffle**2
+        first, second, last = config.widths
+        self.whole = nn.Sequential(_stage(seen, first, 1), _stage(first, second, 2), _stage(second, last, 2))
+        self.detail = nn.Sequential(_stage(seen, first, 1), _stage(first, second, 2), _stage(second, last, 1))
+        self.hidden = nn.Linear(6 * last, 128)
         self.logits = nn.Linear(128, len(config.labels))
         self.severity = nn.Linear(128, config.severities)
         self.temperature: Tensor
@@ -72,11 +84,12 @@ class RouterNet(nn.Module):
 
     def forward(self, thumbnail: Tensor, crops: Tensor) -> tuple[Tensor, Tensor]:
         n, k = crops.shape[:2]
-        whole = self.whole(F.pixel_unshuffle(thumbnail - 0.45, 2))  # (N, 3w, S/16, S/16)
-        detail = self.detail(F.pixel_unshuffle(crops.flatten(0, 1) - 0.45, 2))  # (N K, 3w, s/8, s/8)
-        pooled = torch.cat([detail.mean(dim=(2, 3)), detail.amax(dim=(2, 3))], dim=1).unflatten(0, (n, k))
-        z = torch.cat(
-            [whole.mean(dim=(2, 3)), whole.amax(dim=(2, 3)), pooled.mean(dim=1), pooled.amax(dim=1)], dim=1
-        )
-        z = activate(self.hidden(z))
+        whole = _pooled(self.whole(self._seen(thumbnail)))  # (N, 2 C)
+        detail = _pooled(self.detail(self._seen(crops.flatten(0, 1)))).unflatten(0, (n, k))  # (N, K, 2 C)
+        z = activate(self.hidden(torch.cat([whole, detail.mean(dim=1), detail.amax(dim=1)], dim=1)))
         return self.logits(z), F.softplus(self.severity(z)) * self.scales
+
+    def _seen(self, pictures: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, 6 n^2, H/n, W/n)."""
+        maps = 2 * to_basis(pictures - GREY, self.config.unshuffle)
+        return torch.cat([maps, maps.abs().sqrt()], dim=1)

@@ -19,7 +19,7 @@ from tests.restore.test_branch import FORMATS, make_batch
 @pytest.fixture(scope="module")
 def router() -> Router:
     """A small one with random weights."""
-    return Router(lively(RouterNet(RouterNetConfig(thumbnail=32, crop=32, crops=3, width=8))))
+    return Router(lively(RouterNet(RouterNetConfig(thumbnail=32, crop=32, crops=3, widths=(8, 8, 8)))))
 
 
 def test_estimate(router: Router) -> None:
@@ -48,7 +48,7 @@ def test_pictures_of_a_clip_are_equals(router: Router) -> None:
 
 def test_temperature(router: Router) -> None:
     """Calibration divides the logits: at a great temperature everything is a coin's toss."""
-    network = lively(RouterNet(RouterNetConfig(thumbnail=32, crop=32, crops=3, width=8)))
+    network = lively(RouterNet(RouterNetConfig(thumbnail=32, crop=32, crops=3, widths=(8, 8, 8))))
     network.temperature.fill_(1e6)
 
     estimate = Router(network).estimate([router.views_of_rgb(torch.rand(3, 60, 80))])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -46,3 +47,15 @@ def write_depth(folder: Path, stems: list[str]) -> None:
         assert cv2.imwrite(str(folder / f"{stem}.webp"), bgr, [cv2.IMWRITE_WEBP_QUALITY, 101])
         ramp = np.linspace(0, 65535, rgb.shape[0]).astype(np.uint16)[:, None]
         assert cv2.imwrite(str(folder / f"{stem}.png"), np.repeat(ramp, rgb.shape[1], axis=1))
+
+
+def write_video(path: Path, frames: int) -> None:
+    """A short clip, 64x48."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for index in range(frames):
+            frame = av.VideoFrame.from_ndarray(picture(index, (48, 64)), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())

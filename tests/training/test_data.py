@@ -9,8 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.training.pictures import picture, write, write_clean, write_depth, write_pairs
-from training.data import in_part, list_pictures, read_clean, read_depth, read_pairs, read_picture, scene_of
+from tests.training.pictures import picture, write, write_clean, write_depth, write_pairs, write_video
+from training.data import (
+    in_part,
+    list_pictures,
+    read_clean,
+    read_depth,
+    read_pairs,
+    read_picture,
+    read_videos,
+    scene_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -97,3 +106,15 @@ def test_depth(tmp_path: Path) -> None:
     (tmp_path / "a.png").unlink()
     with pytest.raises(FileNotFoundError, match=r"a\.png: no depth"):
         list(read_depth(tmp_path, "all"))
+
+
+def test_videos(tmp_path: Path) -> None:
+    """All frames of each video of a part; other files are left alone."""
+    write_video(tmp_path / "a.mp4", frames=3)
+    write_video(tmp_path / "b.mkv", frames=2)
+    (tmp_path / "notes.txt").write_text("no video")
+
+    clips = list(read_videos(tmp_path, "all"))
+
+    assert [clip.shape for clip in clips] == [(3, 48, 64, 3), (2, 48, 64, 3)]
+    assert abs(clips[0][1].astype(int) - picture(1, (48, 64))).mean() < 20

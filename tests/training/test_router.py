@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,9 +14,18 @@ from torch import Tensor
 
 from streamrestore.networks.routernet import RouterNetConfig
 from streamrestore.settings import read_settings
-from tests.training.pictures import write_clean, write_pairs
+from tests.training.pictures import write_clean, write_depth, write_pairs, write_video
 from training.data import in_part
-from training.router_samples import ABSENT, PRESENT, REAL_LABELS, UNSAID, RouterConfig, RouterSamples
+from training.router_samples import (
+    ABSENT,
+    PRESENT,
+    REAL_LABELS,
+    UNSAID,
+    Memory,
+    RouterBatch,
+    RouterConfig,
+    RouterSamples,
+)
 from training.train_router import calibrate, router_loss
 
 LABELS = RouterNetConfig().labels
@@ -143,6 +153,56 @@ class TestSamples:
         else:
             known = {tuple(said[name] for name in LABELS) for said in REAL_LABELS.values()}
             assert {tuple(row) for row in labels.tolist()} <= known
+
+    def test_more_clean_pictures(self, data: Path, tmp_path: Path) -> None:
+        """Those with depth, and the first and the last frame of videos."""
+        stems = [s for n in range(60) if in_part(s := f"d_{n}", "train")][:2]
+        (tmp_path / "clean").symlink_to(data / "clean")
+        (tmp_path / "pairs").symlink_to(data / "pairs")
+        (tmp_path / "real").symlink_to(data / "real")
+        write_depth(tmp_path / "rgbd", stems)
+        write_video(tmp_path / "videos" / f"{stems[0]}.mp4", frames=3)
+
+        samples = self.samples(tmp_path, depth=["rgbd"], videos=["videos"])
+
+        assert len(samples.clean) == 3 + 2 + 2
+
+
+class TestMemory:
+    """Samples that are learnt from several times."""
+
+    def batch(self, value: float) -> RouterBatch:
+        """Two examples, all alike."""
+        return RouterBatch(
+            torch.full((2, 3, 4, 4), value),
+            torch.full((2, 1, 3, 4, 4), value),
+            torch.full((2, 5), value),
+            torch.full((2, 4), value),
+        )
+
+    def test_draws_what_it_was_given(self) -> None:
+        """Views to the nearest code, labels exactly, all of one example together."""
+        memory, rng = Memory(100), np.random.default_rng(0)
+        for value in (0.2, 0.6, 1.0):
+            assert memory.add(self.batch(value))
+
+        drawn = memory.draw(rng, 40)
+
+        values = drawn.labels[:, 0]
+        assert {round(v, 6) for v in values.tolist()} == {0.2, 0.6, 1.0}
+        for views in (drawn.thumbnails, drawn.crops):
+            assert torch.allclose(views.flatten(1), values[:, None], atol=0.51 / 255)
+        assert torch.equal(drawn.severities[:, 0], values)
+
+    def test_forgets_the_oldest(self) -> None:
+        """It holds at most its size."""
+        memory = Memory(4)
+        for value in (0.0, 0.4, 0.8):
+            memory.add(self.batch(value))
+
+        drawn = memory.draw(np.random.default_rng(0), 50)
+
+        assert {round(v, 1) for v in drawn.labels[:, 0].tolist()} == {0.4, 0.8}
 
 
 def test_real_labels_are_complete() -> None:

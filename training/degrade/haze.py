@@ -53,21 +53,30 @@ class HazeParams:
     """Seed of everything that stays put over the clip: depth field, lamps."""
 
 
-def draw(rng: np.random.Generator, *, night: bool | None = None) -> HazeParams:
-    """Draw one clip's haze; without `night`, one in twenty is a night with lamps."""
+def draw(rng: np.random.Generator, *, night: bool | None = None, street: bool | None = None) -> HazeParams:
+    """Draw one clip's haze; without `night`, one in twenty is a night with lamps; half are a street's.
+
+    On a street what is near is clear, what is far is gone, and the fog is as grey as the day; in
+    RESIDE's rooms the haze is white and begins at the lens.
+    """
     is_night = bool(rng.random() < 0.05) if night is None else night
+    is_street = bool(rng.random() < 0.5) if street is None else street
     if is_night:
         level = float(rng.uniform(0.15, 0.5))
+    elif is_street:
+        level = float(rng.uniform(0.5, 0.97))
     else:  # SOTS has A near 1 throughout
         level = float(rng.uniform(0.7, 1.0)) if rng.random() < 0.5 else float(rng.uniform(0.92, 1.0))
     tint = rng.normal(0.0, 0.015, 3)
     r, g, b = np.clip(level + tint, 0.0, 1.0)
+    low, high = (0.8, 3.5) if is_street else (0.35, 1.5)
+    nearest, farthest = (0.01, 0.12) if is_street else (0.08, 0.6)
     return HazeParams(
         beta=float(rng.uniform(0.6, 1.8)),
         airlight=(float(r), float(g), float(b)),
         linear=bool(rng.random() < 0.5),
-        reach=float(np.exp(rng.uniform(np.log(0.35), np.log(1.5)))),
-        nearest=float(rng.uniform(0.08, 0.6)),
+        reach=float(np.exp(rng.uniform(np.log(low), np.log(high)))),
+        nearest=float(np.exp(rng.uniform(np.log(nearest), np.log(farthest)))),
         drift=float(rng.uniform(0.0, 0.12)),
         lamps=int(rng.integers(1, 5)) if is_night else 0,
         planes=int(rng.integers(0, 9)),
