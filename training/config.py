@@ -28,7 +28,10 @@ class TaskConfig(Settings, frozen=True):
     eps: Annotated[float, msgspec.Meta(gt=0)] = 0.02
     """Of the loss: errors below it count squared."""
     pairs: dict[str, float] = {}
-    """Folders of real pairs, and the share of samples taken from each."""
+    """Folders of real pairs, and the share of samples taken from each.
+
+    A folder is one of ours, or ``layout:folder`` (`training.layouts`).
+    """
     lights: dict[str, float] = {}
     """Folders of real pairs whose added light is laid over other clean pictures, likewise (rain)."""
     depth: dict[str, float] = {}

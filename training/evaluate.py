@@ -1,8 +1,9 @@
-"""One table of what the shipped weights do: ``python -m training.evaluate --data DIR``.
+"""Tables of what the shipped weights do: ``python -m training.evaluate --data DIR --clips DIR``.
 
-DIR holds the validation sets. Each is restored by its branch, forced, and with the router deciding;
-through arrays (the float or 8-bit RGB that the set has), and through native 4:2:0 planes as a video
-has them. Nothing is selected or tuned on it.
+The first DIR holds the validation sets. Each is restored by its branch, forced, and with the router
+deciding; through arrays (the float or 8-bit RGB that the set has), and through native 4:2:0 planes as a
+video has them. The second holds clean videos (`training.evaluate_clips`). Nothing is selected or tuned on
+either.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from streamrestore.frames import Coding, ColorInfo, Frame, FrameBatch, Matrix, P
 from streamrestore.planes import add_rgb_residual, to_rgb
 from training.benchmark import pictures_v1, raindrops_v1
 from training.data import list_pictures, read_pairs, read_picture
+from training.evaluate_clips import ClipRow, HarmRow, clip_rows, clip_table, free_clips, harm_row, harm_table
 from training.measures import align_brightness, psnr, ssim, to_8bit, y_full, y_studio
 
 Floats = npt.NDArray[np.float32]
@@ -208,18 +210,39 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+class Report(msgspec.Struct, frozen=True):
+    """All rows."""
+
+    tier: str
+    sets: list[Row]
+    clips: list[ClipRow]
+    harm: list[HarmRow]
+
+
 @click.command()
-@click.option("--data", required=True, type=click.Path(exists=True, path_type=Path), help="Validation data.")
+@click.option("--data", type=click.Path(exists=True, path_type=Path), help="Validation sets.")
+@click.option("--clips", type=click.Path(exists=True, path_type=Path), help="Clean videos.")
 @click.option("--tier", default="fast", show_default=True)
-@click.option("--only", multiple=True, help="Names of rows; all by default.")
+@click.option("--only", multiple=True, help="Names of sets; all by default.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the rows there, too.")
-def main(data: Path, tier: str, only: tuple[str, ...], json_path: Path | None) -> None:
-    """Measure a tier on the validation sets."""
+def main(
+    data: Path | None, clips: Path | None, tier: str, only: tuple[str, ...], json_path: Path | None
+) -> None:
+    """Measure a tier on the validation sets, on clips, or on both."""
+    if data is None and clips is None:
+        raise click.UsageError("nothing to measure on: give --data, --clips or both")
     restorer = load_restorer(tier=tier)
-    rows = [evaluate(restorer, b, data) for b in BENCHMARKS if not only or b.name in only]
-    click.echo(table(rows))
+    report = Report(tier, [], [], [])
+    if data is not None:
+        report.sets.extend(evaluate(restorer, b, data) for b in BENCHMARKS if not only or b.name in only)
+        click.echo(table(report.sets))
+    if clips is not None:
+        for clip in free_clips(clips):
+            report.clips.extend(clip_rows(restorer, clip))
+            report.harm.append(harm_row(restorer, clip))
+        click.echo(f"\n{clip_table(report.clips)}\n\n{harm_table(report.harm)}")
     if json_path is not None:
-        json_path.write_bytes(msgspec.json.format(msgspec.json.encode(rows)) + b"\n")
+        json_path.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
 
 
 if __name__ == "__main__":

@@ -15,18 +15,16 @@ from streamrestore.frames import Coding, Matrix
 from streamrestore.networks.routernet import RouterNetConfig
 from streamrestore.route.views import Views, views_of
 from streamrestore.settings import Settings
-from training import degrade
+from training import degrade, layouts
 from training.data import (
     Part,
     Picture,
     list_pictures,
-    read_clean,
-    read_depth,
-    read_pairs,
     read_picture,
     read_videos,
 )
 from training.samples import brighten, to_tensor, unit
+from training.shards import open_data
 
 RGB = Coding(Matrix.RGB, full=True)
 
@@ -100,16 +98,17 @@ class RouterSamples(Dataset["RouterBatch"]):
     ) -> None:
         self.config, self.shape = config, shape
         self.stream = 0 if part == "train" else 1
-        self.clean = read_clean([data / name for name in config.clean], part)
-        self.clean += [d.picture for name in config.depth for d in read_depth(data / name, part)]
+        place = open_data(data)
+        self.clean = [p for name in config.clean for p in layouts.clean(place, name, part)]
+        self.clean += [d.picture for name in config.depth for d in layouts.depth(place, name, part)]
         self.clean += [
-            clip[i] for name in config.videos for clip in read_videos(data / name, part) for i in (0, -1)
+            clip[i] for name in config.videos for clip in read_videos(place / name, part) for i in (0, -1)
         ]
         self.real = {
-            name: [read_picture(p) for p in list_pictures(data / config.real / name, part)]
+            name: [read_picture(p) for p in list_pictures(place / config.real / name, part)]
             for name in REAL_LABELS
         }
-        self.pairs = {name: list(read_pairs(data / name, part)) for name in config.pairs}
+        self.pairs = {name: list(layouts.pairs(place, name, part)) for name in config.pairs}
 
     def __getitem__(self, step: int) -> RouterBatch:
         rng = np.random.default_rng([self.config.seed, self.stream, step])

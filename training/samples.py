@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from training import degrade
+from training import degrade, layouts
 from training.config import TaskConfig, TrainConfig
-from training.data import DepthPicture, Pair, Picture, read_clean, read_depth, read_pairs
+from training.data import DepthPicture, Pair, Picture, Read, read_picture
+from training.shards import open_data
 
 Floats = npt.NDArray[np.float32]
 
@@ -81,19 +82,25 @@ class Samples(Dataset[Batch]):
 
     Args:
         config: the run.
-        data: folder with the folders that the config names.
+        data: folder with the folders that the config names, or with a pack of them.
+        read: how a file becomes a picture.
     """
 
-    def __init__(self, config: TrainConfig, data: Path) -> None:
+    def __init__(self, config: TrainConfig, data: Path, read: Read = read_picture) -> None:
         self.config = config
-        self.clean = read_clean([data / name for name in config.clean], "train")
+        place = open_data(data)
+        self.clean = [p for name in config.clean for p in layouts.clean(place, name, "train", read)]
         folders = {name for task in config.tasks.values() for name in task.pairs}
-        self.pairs = {name: list(read_pairs(data / name, "train")) for name in sorted(folders)}
+        self.pairs = {name: list(layouts.pairs(place, name, "train", read)) for name in sorted(folders)}
         folders = {name for task in config.tasks.values() for name in task.depth}
-        self.depth = {name: list(read_depth(data / name, "train")) for name in sorted(folders)}
+        self.depth = {name: list(layouts.depth(place, name, "train")) for name in sorted(folders)}
         folders = {name for task in config.tasks.values() for name in task.lights}
         self.lights = {
-            name: [added_light(pair) for pair in read_pairs(data / name, "train") if not overexposed(pair)]
+            name: [
+                added_light(pair)
+                for pair in layouts.pairs(place, name, "train", read)
+                if not overexposed(pair)
+            ]
             for name in sorted(folders)
         }
         shares = np.array([task.share for task in config.tasks.values()])

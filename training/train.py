@@ -25,7 +25,9 @@ from streamrestore.networks.basis import from_basis, to_basis
 from streamrestore.settings import settings_hash
 from streamrestore.weights import store
 from training import checkpoint
+from training.cache import PictureCache
 from training.config import TrainConfig, read_config
+from training.data import read_picture
 from training.losses import charbonnier
 from training.samples import Samples, batches
 
@@ -54,7 +56,9 @@ def follow(ema: nn.Module, model: nn.Module, decay: float) -> None:
         average.lerp_(value, 1 - decay)
 
 
-def train(config: TrainConfig, data: Path, run: Path, workers: int, threads: int) -> None:
+def train(
+    config: TrainConfig, data: Path, run: Path, workers: int, threads: int, cache: Path | None = None
+) -> None:
     """Train until the budget is spent; leaves ``checkpoint.safetensors`` and ``ema.safetensors``."""
     torch.set_num_threads(threads)
     torch.manual_seed(config.seed)
@@ -85,7 +89,7 @@ def train(config: TrainConfig, data: Path, run: Path, workers: int, threads: int
         notes = {"run": config.name, "minutes": f"{progress.seconds / 60:.1f}", "steps": str(progress.step)}
         store.write(run / "ema.safetensors", config.network, ema, notes)
 
-    samples = Samples(config, data)
+    samples = Samples(config, data, PictureCache(cache) if cache else read_picture)
     budget = config.minutes * 60
     losses: dict[str, list[float]] = {}
     began = saved = time.monotonic()
@@ -130,12 +134,21 @@ def train(config: TrainConfig, data: Path, run: Path, workers: int, threads: int
 @click.option("--minutes", type=float, help="Time budget over all runs, instead of the config's.")
 @click.option("--workers", default=1, show_default=True, help="Processes that make batches; 0: none.")
 @click.option("--threads", default=1, show_default=True, help="Threads of torch.")
-def main(config_path: Path, data: Path, run: Path, minutes: float | None, workers: int, threads: int) -> None:
+@click.option("--cache", type=click.Path(path_type=Path), help="Folder for decoded pictures, to map them.")
+def main(
+    config_path: Path,
+    data: Path,
+    run: Path,
+    minutes: float | None,
+    workers: int,
+    threads: int,
+    cache: Path | None,
+) -> None:
     """Train the network that CONFIG_PATH describes."""
     config = read_config(config_path)
     if minutes is not None:
         config = msgspec.structs.replace(config, minutes=minutes)
-    train(config, data, run, workers, threads)
+    train(config, data, run, workers, threads, cache)
 
 
 if __name__ == "__main__":

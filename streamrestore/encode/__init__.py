@@ -3,5 +3,19 @@
 from streamrestore.encode.check import OutputPlan, check_output
 from streamrestore.encode.copy import CannotCopy, copy_file
 from streamrestore.encode.file import FileSink
+from streamrestore.encode.head import VideoHead, video_head
+from streamrestore.encode.join import join_segments
+from streamrestore.encode.segment import SegmentReport, SegmentSink
 
-__all__ = ["CannotCopy", "FileSink", "OutputPlan", "check_output", "copy_file"]
+__all__ = [
+    "CannotCopy",
+    "FileSink",
+    "OutputPlan",
+    "SegmentReport",
+    "SegmentSink",
+    "VideoHead",
+    "check_output",
+    "copy_file",
+    "join_segments",
+    "video_head",
+]

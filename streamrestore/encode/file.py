@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-from av.container import InputContainer, OutputContainer
-from av.packet import Packet
 
 from streamrestore.encode.check import OutputPlan, check_output
-from streamrestore.encode.partial import Partial
-from streamrestore.encode.passengers import Passengers
-from streamrestore.encode.tags import copy_container, copy_stream
-from streamrestore.encode.times import choose_shift
-from streamrestore.encode.video import VideoEncoder
-from streamrestore.errors import OutputError
-from streamrestore.frames import FrameBatch
+from streamrestore.encode.head import video_head
+from streamrestore.encode.muxer import Muxer
+from streamrestore.encode.video import VideoEncoder, moved_note
 from streamrestore.seams import Restored, SinkReport, SourceInfo
 from streamrestore.settings import EncodeSettings
 
@@ -51,13 +41,9 @@ class FileSink:
         plan: OutputPlan | None = None,
     ) -> None:
         self._plan = plan or check_output(path, source_path, settings, info)
-        self._info, self._settings, self._remark = info, settings, remark
-        self._source_path = source_path
-        self._partial = Partial(path, overwrite=settings.overwrite)
-        self._output: OutputContainer | None = None
-        self._video: VideoEncoder | None = None
-        self._passengers: Passengers | None = None
-        self._dropped: list[str] = []
+        self._info, self._alone = info, source_path is None
+        self._muxer = Muxer(path, info, settings, self._plan, source_path=source_path, remark=remark)
+        self._encoder: VideoEncoder | None = None
 
     def write(self, restored: Restored) -> None:
         """Encode the frames of a batch.
@@ -68,11 +54,12 @@ class FileSink:
         """
         if not restored.frames.frames:
             return
-        with self._guarded():
-            if self._video is None:
-                self._start(restored.frames)
-            assert self._video is not None
-            self._mux(self._video.encode(restored.frames))
+        with self._muxer.guarded():
+            if self._encoder is None:
+                head = video_head(restored.frames, self._info, self._plan.container, alone=self._alone)
+                self._encoder = VideoEncoder(self._muxer.start(head), head, self._plan)
+            for packet in self._encoder.encode(restored.frames):
+                self._muxer.write(packet)
 
     def finish(self) -> SinkReport:
         """Write what is left, and give the file its name.
@@ -80,75 +67,15 @@ class FileSink:
         Raises:
             OutputError: nothing was written, or the disk is full.
         """
-        with self._guarded():
-            if self._video is None or self._output is None:
-                raise OutputError(f"{self._partial.target}: no frame came, so there is nothing to write")
-            self._mux(self._video.flush())
-            if self._passengers is not None:
-                for packet in self._passengers.until(None):
-                    self._output.mux_one(packet)
-            self._output.close()
-            size = self._partial.commit()
-        passengers = self._passengers
-        if passengers is not None:
-            passengers.close()
-        return SinkReport(
-            path=self._partial.target,
-            frames=self._video.frames,
-            codec=self._plan.codec.name,
-            bytes=size,
-            copied=dict(sorted(passengers.counts.items())) if passengers else {},
-            dropped=(*self._dropped, *(passengers.lost() if passengers else ())),
-            notes=(*self._video.notes, *(passengers.notes() if passengers else ())),
-        )
+        with self._muxer.guarded():
+            encoder = self._encoder
+            if encoder is None:
+                return self._muxer.finish(0)  # refuses
+            for packet in encoder.flush():
+                self._muxer.write(packet)
+            return self._muxer.finish(encoder.frames, [*encoder.notes, *moved_note(encoder.moved)])
 
     def abort(self) -> None:
         """Leave nothing behind; harmless after `finish`."""
-        self._partial.discard()  # first: a closed file keeps FFmpeg from writing a trailer
-        self._output = self._video = None
-        if self._passengers is not None:
-            self._passengers.close()
-
-    def _start(self, first: FrameBatch) -> None:
-        """Set up every stream and write the header."""
-        source: InputContainer | None = None
-        spec, plan = self._plan.container, self._plan.passengers
-        start = first.frames[0].pts * first.time_base
-        shift = choose_shift(self._info, spec, start, alone=self._source_path is None)
-        self._output = self._partial.open(spec.format, spec.options)
-        main = self._info.video.index
-        if self._source_path is not None and plan is not None:
-            self._passengers = Passengers(self._source_path, plan, spec, shift)
-            self._passengers.board(self._output, range(main))
-            source = self._passengers.source
-        self._video = VideoEncoder(
-            self._output, spec, self._plan.codec, self._settings, first, rate=self._info.rate, shift=shift
-        )
-        if self._passengers is not None and source is not None:
-            copy_stream(source.streams[main], self._video.stream)
-            self._passengers.board(self._output, range(main + 1, len(source.streams)))
-            self._passengers.tick = self._video.tick
-            self._passengers.start()
-        self._dropped += copy_container(source, self._output, spec, shift, self._remark)
-        self._output.start_encoding()
-
-    def _mux(self, packets: Iterator[Packet[Any]]) -> None:
-        """Write packets of the video, and the others up to their time."""
-        assert self._output is not None
-        assert self._video is not None
-        for packet in packets:
-            if self._passengers is not None and packet.dts is not None:
-                for other in self._passengers.until(packet.dts * packet.time_base):
-                    self._output.mux_one(other)
-            packet.stream = self._video.stream
-            self._output.mux_one(packet)
-
-    @contextlib.contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Translate errors, and leave nothing behind on any."""
-        try:
-            with self._partial.translated():
-                yield
-        except BaseException:
-            self.abort()
-            raise
+        self._muxer.abort()
+        self._encoder = None

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -118,7 +118,7 @@ class Partial:
             size = self.path.stat().st_size
             self.file.close()
             self.path.replace(self.target)
-            _sync_folder(self.target.parent)
+            sync_folder(self.target.parent)
         os.close(self._lock)
         return size
 
@@ -131,21 +131,9 @@ class Partial:
             self.path.unlink()
         os.close(self._lock)
 
-    @contextlib.contextmanager
-    def translated(self, doing: str = "write") -> Iterator[None]:
-        """Turn errors of the system and of FFmpeg into ours, in one line.
-
-        Raises:
-            OutputError: the system refused.
-            UnsupportedOutput: FFmpeg did.
-        """
-        try:
-            yield
-        except StreamRestoreError:
-            raise
-        except (OSError, av.FFmpegError) as error:
-            cause = getattr(getattr(self, "file", None), "failure", None) or error
-            raise _typed(cause, self.target, doing) from error
+    def translated(self, doing: str = "write") -> contextlib.AbstractContextManager[None]:
+        """As the function of that name; the first failed write tells more than what FFmpeg makes of it."""
+        return translated(self.target, doing, lambda: self.file.failure if hasattr(self, "file") else None)
 
     def __enter__(self) -> Self:
         return self
@@ -191,6 +179,28 @@ _CAUSES = {
 }
 
 
+@contextlib.contextmanager
+def translated(
+    target: Path, doing: str = "write", failure: Callable[[], OSError | None] = lambda: None
+) -> Iterator[None]:
+    """Turn errors of the system and of FFmpeg into ours, in one line that names `target`.
+
+    Args:
+        doing: a verb.
+        failure: where the cause is to be found, if not in the error itself.
+
+    Raises:
+        OutputError: the system refused.
+        UnsupportedOutput: FFmpeg did.
+    """
+    try:
+        yield
+    except StreamRestoreError:
+        raise
+    except (OSError, av.FFmpegError) as error:
+        raise _typed(failure() or error, target, doing) from error
+
+
 def _typed(error: Exception, target: Path, doing: str) -> OutputError:
     if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
         cause = _CAUSES.get(error.errno) or error.strerror or str(error)
@@ -198,8 +208,8 @@ def _typed(error: Exception, target: Path, doing: str) -> OutputError:
     return UnsupportedOutput(f"cannot {doing} {target}: FFmpeg refuses: {error}")
 
 
-def _sync_folder(folder: Path) -> None:
-    """Have a rename on the disk."""
+def sync_folder(folder: Path) -> None:
+    """Have new, renamed and removed names on the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -64,3 +64,47 @@ def _count_back(packets: list[Packet[Any]], known: int) -> None:
         assert packet.pts is not None
         known = min(packet.pts, known - max(1, packet.duration or 0))
         packet.dts = known
+
+
+def keep_rising(segments: Iterable[Sequence[int]]) -> tuple[list[int], int]:
+    """Presentation times of all segments, rising from each to the next.
+
+    A time that does not come after the one shown before it is moved to a tick behind that, as the
+    encoder of the whole would have done.
+
+    Args:
+        segments: times of each one's packets in the order of decoding; those of one segment differ.
+
+    Returns:
+        All times in that order, and how many were moved.
+    """
+    result: list[int] = []
+    moved, last = 0, None
+    for pts in segments:
+        new: dict[int, int] = {}
+        for time in sorted(pts):
+            last = time if last is None else max(time, last + 1)
+            new[time] = last
+            moved += last != time
+        result += [new[time] for time in pts]
+    return result, moved
+
+
+def date_packets(pts: Sequence[int], delay: int = 0) -> list[int]:
+    """Decoding times of packets with these presentation times, as x264 gives them.
+
+        dts_i = s_(i-d) for i >= d,   dts_i = s_i - (s_d - s_0) before,   s = sorted(pts)
+
+    They increase, and none is later than its packet's presentation time.
+
+    Args:
+        pts: in the order of decoding; they differ.
+        delay: d, packets that are decoded before the first picture is shown; it is enlarged to what
+            the order needs.
+    """
+    shown = sorted(pts)
+    place = {time: index for index, time in enumerate(shown)}
+    needed = max((index - place[time] for index, time in enumerate(pts)), default=0)
+    delay = max(needed, min(delay, len(pts) - 1))
+    early = [time - (shown[delay] - shown[0]) for time in shown[:delay]]
+    return early + shown[: len(shown) - delay]

@@ -35,7 +35,7 @@ class Given(Generic[Frames]):
     def __len__(self) -> int:
         return len(self.frames)
 
-    def views(self, router: Router, index: int) -> Views:
+    def views(self, router: Router, index: int, look: int = 0) -> Views:
         """What the router sees of one picture."""
         raise NotImplementedError
 
@@ -51,9 +51,9 @@ class Given(Generic[Frames]):
 class GivenPlanes(Given[FrameBatch]):
     """Decoded frames."""
 
-    def views(self, router: Router, index: int) -> Views:
+    def views(self, router: Router, index: int, look: int = 0) -> Views:
         """See `Given.views`."""
-        return router.views_of_frame(self.frames, self.frames.frames[index])
+        return router.views_of_frame(self.frames, self.frames.frames[index], look)
 
     def signature(self, index: int) -> Signature:
         """See `Given.signature`."""
@@ -73,9 +73,9 @@ class GivenPlanes(Given[FrameBatch]):
 class GivenPictures(Given[Any]):
     """RGB arrays or tensors: uint8 (T, H, W, 3), or floating point (T, 3, H, W)."""
 
-    def views(self, router: Router, index: int) -> Views:
+    def views(self, router: Router, index: int, look: int = 0) -> Views:
         """See `Given.views`."""
-        return router.views_of_rgb(self._rgb(index))
+        return router.views_of_rgb(self._rgb(index), look)
 
     def signature(self, index: int) -> Signature:
         """See `Given.signature`; every few samples of green stand in for luma."""

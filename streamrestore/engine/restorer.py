@@ -18,7 +18,7 @@ from streamrestore.errors import UsageError, WeightsError
 from streamrestore.networks.routernet import RouterNet
 from streamrestore.restore.branch import BranchRunner
 from streamrestore.route import policy
-from streamrestore.route.router import Router, spread
+from streamrestore.route.router import PICTURES_PER_CLIP, Router, spread
 from streamrestore.seams import Network
 from streamrestore.settings import DEFAULT_STRENGTH, PolicySettings
 from streamrestore.weather import Decision, Weather, WeatherEstimate
@@ -68,7 +68,9 @@ class Restorer:
             frames: see `Frames`; a few of them are looked at.
         """
         given = as_given(frames)
-        return self.router.estimate([given.views(self.router, i) for i in spread(len(given))])
+        pictures = spread(len(given))
+        looks = range(PICTURES_PER_CLIP)  # several at one picture if there are few
+        return self.router.estimate([given.views(self.router, pictures[k % len(pictures)], k) for k in looks])
 
     def decide(self, estimates: Sequence[WeatherEstimate], **more: Any) -> list[Decision]:
         """Decisions for the clips of a file, in order; see `policy.decide`."""

@@ -79,7 +79,7 @@ class Stream:
         if self._forced is not None:
             return Work(frame, self._forced, None)
         router = self._restorer.router
-        views = given.views(router, 0) if self._count % LOOK_EVERY == 0 else None
+        views = given.views(router, 0, self._count // LOOK_EVERY) if self._count % LOOK_EVERY == 0 else None
         self._count += 1
         window = self._window.add(pts, given.signature(0), views)
         if window is not None:

@@ -158,7 +158,8 @@ class Look:
             self._last = seconds
             self.frames += 1
             if self._classify and frame.index % LOOK_EVERY == 0:
-                self._views[frame.index] = GivenPlanes(batch).views(self._restorer.router, position)
+                look = frame.index // LOOK_EVERY
+                self._views[frame.index] = GivenPlanes(batch).views(self._restorer.router, position, look)
         self._take(self._cutter.feed(batch))
 
     def finish(self) -> tuple[list[Clip], list[WeatherEstimate]]:

@@ -26,15 +26,15 @@ class Router:
     def __init__(self, network: RouterNet) -> None:
         self._network = network
 
-    def views_of_frame(self, batch: FrameBatch, frame: Frame) -> Views:
-        """Views of a decoded frame, turned as displayed."""
+    def views_of_frame(self, batch: FrameBatch, frame: Frame, look: int = 0) -> Views:
+        """Views of a decoded frame, turned as displayed; another look sees other places."""
         turns = batch.rotation // 90
         planes = [native.turned(torch.from_dlpack(p).cpu(), turns) for p in frame.planes]  # type: ignore[attr-defined]
-        return self._views(planes, batch.coding)
+        return self._views(planes, batch.coding, look)
 
-    def views_of_rgb(self, picture: Tensor) -> Views:
+    def views_of_rgb(self, picture: Tensor, look: int = 0) -> Views:
         """Views of (3, H, W) float RGB, nominally in [0, 1]."""
-        return self._views(list(picture.cpu().float().clamp(0, 1)), Coding(Matrix.RGB, full=True))
+        return self._views(list(picture.cpu().float().clamp(0, 1)), Coding(Matrix.RGB, full=True), look)
 
     @torch.inference_mode()
     def estimate(self, views: Sequence[Views]) -> WeatherEstimate:
@@ -50,9 +50,9 @@ class Router:
             severity=dict(zip(Weather, severities.mean(dim=0).tolist(), strict=True)),
         )
 
-    def _views(self, planes: Sequence[Tensor], coding: Coding) -> Views:
+    def _views(self, planes: Sequence[Tensor], coding: Coding, look: int) -> Views:
         shape = self._network.config
-        return views_of(planes, coding, shape.thumbnail, shape.crop, shape.crops)
+        return views_of(planes, coding, shape.thumbnail, shape.crop, shape.crops, look)
 
 
 def spread(length: int, count: int = PICTURES_PER_CLIP) -> list[int]:

@@ -14,8 +14,15 @@ from streamrestore.frames import Coding, Matrix
 
 GRID = 16
 """Crops start on multiples of it, so that every chroma subsampling falls on whole samples."""
-QUANTILES = (1.0, 0.97, 0.9, 0.75, 0.5, 0.2)
-"""Of the local contrast: mostly textured places, and some calm ones, where noise shows best."""
+QUANTILES = (
+    (1.0, 0.97, 0.9, 0.75, 0.5, 0.2),
+    (0.99, 0.94, 0.85, 0.65, 0.4, 0.1),
+    (0.98, 0.92, 0.8, 0.6, 0.3, 0.05),
+)
+"""Of the local contrast: mostly textured places, and some calm ones, where noise shows best.
+
+One row per look, so that several looks at one scene see several places.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +33,12 @@ class Views:
     crops: Tensor
 
 
-def places(luma: Tensor, side: int, count: int) -> list[tuple[int, int]]:
+def places(luma: Tensor, side: int, count: int, look: int = 0) -> list[tuple[int, int]]:
     """(top, left) of crops of `side` pixels, by local contrast; deterministic.
 
     Args:
         luma: (H, W) float, any scale; at least `side` high and wide.
+        look: which row of `QUANTILES`, counted on from the first after the last.
     """
     height, width = luma.shape
     small = F.avg_pool2d(luma[None, None], GRID // 4)  # noise counts less than structure
@@ -40,11 +48,13 @@ def places(luma: Tensor, side: int, count: int) -> list[tuple[int, int]]:
     rows, columns = contrast.shape[-2:]
     rows, columns = min(rows, (height - side) // GRID + 1), min(columns, (width - side) // GRID + 1)
     order = contrast[0, 0, :rows, :columns].flatten().argsort()
-    ranks = [round(q * (len(order) - 1)) for q in QUANTILES[:count]]
+    ranks = [round(q * (len(order) - 1)) for q in QUANTILES[look % len(QUANTILES)][:count]]
     return [(int(order[r]) // columns * GRID, int(order[r]) % columns * GRID) for r in ranks]
 
 
-def views_of(planes: Sequence[Tensor], coding: Coding, thumbnail: int, crop: int, count: int) -> Views:
+def views_of(
+    planes: Sequence[Tensor], coding: Coding, thumbnail: int, crop: int, count: int, look: int = 0
+) -> Views:
     """Views of one picture, upright as displayed.
 
     Args:
@@ -52,6 +62,7 @@ def views_of(planes: Sequence[Tensor], coding: Coding, thumbnail: int, crop: int
             coding whose matrix is RGB.
         thumbnail, crop: sides in pixels.
         count: number of crops.
+        look: see `places`.
     """
     peak = 1.0 if planes[0].is_floating_point() else float((1 << coding.depth) - 1)
     luma = planes[1 if coding.matrix == Matrix.RGB else 0].float() / peak
@@ -64,7 +75,7 @@ def views_of(planes: Sequence[Tensor], coding: Coding, thumbnail: int, crop: int
         luma = F.interpolate(luma[None, None], size)[0, 0]
         height, width = size
     cuts = []
-    for top, left in places(luma, crop, count):
+    for top, left in places(luma, crop, count, look):
         parts = []
         for plane in planes:
             y, x = round(height / plane.shape[0]), round(width / plane.shape[1])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.training.pictures import picture, write, write_clean, write_depth, write_pairs, write_video
 from training.data import (
+    decode_video,
     in_part,
     list_pictures,
     read_clean,
@@ -106,6 +107,28 @@ def test_depth(tmp_path: Path) -> None:
     (tmp_path / "a.png").unlink()
     with pytest.raises(FileNotFoundError, match=r"a\.png: no depth"):
         list(read_depth(tmp_path, "all"))
+
+
+def test_videos_as_pictures(tmp_path: Path) -> None:
+    """A folder of numbered pictures is a video, too, on the side that a file of its name would be on."""
+    for number in (0, 1, 10):
+        write(tmp_path / "a.b" / f"{number:04}.png", picture(number))
+
+    (clip,) = read_videos(tmp_path, "all")
+
+    assert np.array_equal(clip, np.stack([picture(number) for number in (0, 1, 10)]))
+    assert [len(list(read_videos(tmp_path, part))) for part in ("train", "split")] == [
+        int(in_part("a.b", part)) for part in ("train", "split")
+    ]
+
+
+def test_rate(tmp_path: Path) -> None:
+    """Frames per second come with the frames."""
+    write_video(tmp_path / "a.mp4", frames=3)
+
+    frames, rate = decode_video(tmp_path / "a.mp4")
+
+    assert (len(frames), rate) == (3, 10.0)
 
 
 def test_videos(tmp_path: Path) -> None:

@@ -40,14 +40,16 @@ def tiny(**more: Any) -> TrainConfig:
     return TrainConfig(**{f: getattr(made, f) for f in made.__struct_fields__} | values)
 
 
-def run(config: TrainConfig, data: Path, folder: Path, until: int, patch: pytest.MonkeyPatch) -> None:
+def run(
+    config: TrainConfig, data: Path, folder: Path, until: int, patch: pytest.MonkeyPatch, **more: Any
+) -> None:
     """Train up to step `until`."""
     made = train.batches
     with patch.context() as context:
         context.setattr(
             train, "batches", lambda s, start, w: itertools.islice(made(s, start, w), until - start)
         )
-        train.train(config, data, folder, workers=0, threads=1)
+        train.train(config, data, folder, workers=0, threads=1, **more)
 
 
 class TestResume:
@@ -96,6 +98,15 @@ class TestResume:
 
         trained = store.read(tmp_path / "run" / "ema.safetensors").tensors
         assert all(torch.equal(value, trained[key]) for key, value in network.state_dict().items())
+
+    def test_cache(self, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Pictures that are mapped from the disk are learnt from like others."""
+        run(tiny(), data, tmp_path / "plain", 2, monkeypatch)
+        run(tiny(), data, tmp_path / "mapped", 2, monkeypatch, cache=tmp_path / "cache")
+
+        plain, mapped = (load_file(tmp_path / name / train.STATE) for name in ("plain", "mapped"))
+        assert all(torch.equal(plain[key], mapped[key]) for key in plain)
+        assert {path.suffix for path in (tmp_path / "cache").iterdir()} == {".bin", ".json"}
 
     def test_another_configuration_is_noticed(
         self, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

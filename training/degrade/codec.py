@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-import av
 import cv2
 import numpy as np
 from torch import Tensor
@@ -89,6 +88,8 @@ def _jpeg(frame: np.ndarray, params: CodecParams) -> np.ndarray:
 
 
 def _video(frames: list[np.ndarray], params: CodecParams, times: Sequence[float]) -> list[np.ndarray]:
+    import av  # not at the top: stills need no PyAV, and not every machine that trains has it
+
     height, width = frames[0].shape[:2]
     step = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 0.04
     rate = Fraction(1.0 / step if step > 0.0 else 25.0).limit_denominator(1001)

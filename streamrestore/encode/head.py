@@ -1,0 +1,151 @@
+"""What a whole video is encoded with: it follows from the first batch, and encoders of its parts share it."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+
+from av.codec.context import ThreadType
+from av.container import OutputContainer
+from av.video.stream import VideoStream
+
+from streamrestore.encode.check import OutputPlan
+from streamrestore.encode.codecs import encoder_options
+from streamrestore.encode.containers import ContainerSpec
+from streamrestore.encode.pictures import Layout, plan_layout, tag
+from streamrestore.encode.tags import display_notes
+from streamrestore.encode.times import choose_shift
+from streamrestore.frames import ColorInfo, FrameBatch, PixelFormat
+from streamrestore.seams import SourceInfo
+from streamrestore.settings import EncodeSettings
+
+_COARSE, _FINEST = Fraction(1, 10), Fraction(1, 1_000_000)
+_AV1_MAX_RATE = Fraction(240)  # SVT-AV1 refuses more
+_USUAL_RATE = Fraction(25)
+_USUAL_RATES = [Fraction(rate) for rate in (5, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240)]
+_USUAL_RATES += [rate * 1000 / 1001 for rate in _USUAL_RATES if rate in (15, 24, 30, 48, 60, 120, 240)]
+_CHROMA_LOCATIONS = ("unspecified", "left", "center", "topleft", "top", "bottomleft", "bottom")
+
+
+@dataclass(frozen=True, slots=True)
+class VideoHead:
+    """What all pictures of a video share, and how its clock runs.
+
+    Attributes:
+        width, height: as stored, in pixels.
+        rotation: degrees counterclockwise to turn the stored picture by for display.
+        sample_aspect_ratio: width of a pixel over its height.
+        rate: pictures per second, for headers and rate control.
+        tick: of the encoder's clock, in seconds.
+        shift: seconds by which all times of the source are moved, those of copied streams included.
+    """
+
+    width: int
+    height: int
+    format: PixelFormat
+    color: ColorInfo
+    rotation: int
+    sample_aspect_ratio: Fraction
+    rate: Fraction
+    tick: Fraction
+    shift: Fraction
+
+
+def video_head(
+    first: FrameBatch, info: SourceInfo, container: ContainerSpec, *, alone: bool = False
+) -> VideoHead:
+    """What a video that begins with `first` is encoded with.
+
+    Args:
+        info: of the source.
+        alone: no other stream is copied beside the video.
+    """
+    rate = _sane_rate(info.rate, first)
+    if not container.variable_rate:
+        rate = _nominal_rate(rate, first)
+    start = first.frames[0].pts * first.time_base
+    return VideoHead(
+        width=first.width,
+        height=first.height,
+        format=first.format,
+        color=first.color,
+        rotation=first.rotation,
+        sample_aspect_ratio=first.sample_aspect_ratio,
+        rate=rate,
+        tick=_sane_tick(first.time_base) if container.variable_rate else 1 / rate,
+        shift=choose_shift(info, container, start, alone=alone),
+    )
+
+
+def layout_of(head: VideoHead, plan: OutputPlan) -> Layout:
+    """How its pictures reach the encoder."""
+    return plan_layout(plan.codec, head.format, head.color, head.width, head.height)
+
+
+def head_notes(head: VideoHead, plan: OutputPlan) -> list[str]:
+    """What of the pictures the codec and the container change or lose, in words."""
+    layout = layout_of(head, plan)
+    display = display_notes(plan.container, plan.codec.name, head.rotation, head.sample_aspect_ratio)
+    return [*filter(None, [layout.note]), *display]
+
+
+def add_video(
+    output: OutputContainer, head: VideoHead, plan: OutputPlan, settings: EncodeSettings
+) -> VideoStream:
+    """Add the video to an output whose header is not written yet; its encoder is not open yet."""
+    container, codec = plan.container, plan.codec
+    layout = layout_of(head, plan)
+    options = encoder_options(codec, settings)
+    if codec.name == "av1":
+        os.environ.setdefault("SVT_LOG", "1")  # it writes to stderr by itself: errors only
+    if 0 < head.color.chroma_location < len(_CHROMA_LOCATIONS):
+        options["chroma_sample_location"] = _CHROMA_LOCATIONS[head.color.chroma_location]
+    rate = min(head.rate, _AV1_MAX_RATE) if codec.name == "av1" else head.rate
+    stream = output.add_stream(codec.encoder, rate=rate, options=options)
+    assert isinstance(stream, VideoStream)
+    context = stream.codec_context
+    context.width, context.height, context.pix_fmt = head.width, head.height, layout.target
+    context.time_base = head.tick
+    context.sample_aspect_ratio = head.sample_aspect_ratio
+    context.thread_count = settings.threads
+    context.thread_type = ThreadType.AUTO if codec.name == "ffv1" else ThreadType.FRAME
+    tag(context, layout.color)
+    if not container.b_frames:
+        context.max_b_frames = 0
+    if codec.name == "hevc" and container.edit_lists:
+        context.codec_tag = "hvc1"  # what players of Apple ask for
+    if head.rotation and container.rotation:
+        stream.set_display_rotation(head.rotation)
+    return stream
+
+
+def _sane_rate(rate: Fraction | None, batch: FrameBatch) -> Fraction:
+    """A frame rate for the encoder's rate control and for headers."""
+    if rate is None and batch.frames and batch.frames[0].duration:
+        rate = 1 / (batch.frames[0].duration * batch.time_base)
+    if rate is None or not 0 < rate <= 1000:
+        return _USUAL_RATE
+    return rate.limit_denominator(100_000)
+
+
+def _sane_tick(base: Fraction) -> Fraction:
+    """The clock of the source, unless encoders or mp4 (32 bits for a duration) cannot count in it.
+
+    Coarse ticks are divided, which is exact; finer ones than a microsecond are rounded to it.
+    """
+    if base > _COARSE:
+        return base / math.ceil(base * 1000)
+    return max(base, _FINEST)
+
+
+def _nominal_rate(rate: Fraction, batch: FrameBatch) -> Fraction:
+    """The usual rate that an average means: lost frames and a long last one make it inexact."""
+    duration = batch.frames[0].duration * batch.time_base
+    guesses = [(1 / duration, Fraction(1, 2000))] if duration else []
+    for guess, tolerance in (*guesses, (rate, Fraction(1, 200))):
+        near = min(_USUAL_RATES, key=lambda usual: abs(usual - guess))
+        if abs(near - guess) < near * tolerance:
+            return near
+    return rate
