@@ -4,6 +4,9 @@
     result = restorer.restore(frames)        # uint8 (T, H, W, 3)
     result.frames, result.weather, result.decision
 
+    for item in streamrestore.subscribe("tcp://127.0.0.1:5555"):
+        item.kind, item.stream, item.image
+
 Names are loaded when they are first used; torch only with them.
 """
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from streamrestore.engine import Restorer, Stream, load_restorer
     from streamrestore.errors import StreamRestoreError
     from streamrestore.frames import Frame, FrameBatch
+    from streamrestore.transport import subscribe
     from streamrestore.weather import Decision, Weather, WeatherEstimate
 
 __version__ = "0.1.0"
@@ -32,6 +36,7 @@ _HOMES = {
     "WeatherEstimate": "weather",
     "load_restorer": "engine",
     "open_source": "decode",
+    "subscribe": "transport",
 }
 
 __all__ = [
@@ -45,6 +50,7 @@ __all__ = [
     "WeatherEstimate",
     "load_restorer",
     "open_source",
+    "subscribe",
 ]
 
 

@@ -11,10 +11,12 @@ StreamRestoreError
   + OutputError            1    the output cannot be written
   |   - OutputExists            it is there already
   |   - UnsupportedOutput       the container or codec cannot hold it
+  |   - OutputBlocked           nobody takes what is published
   + WeightsError           1    missing, altered, or of another network
   + DeviceError            1    the device that was asked for is not there
   + StageError             3    a stage of the pipeline broke
   + WireError              1    a message from the network is not one of ours
+  |   - WireTimeout             nothing came in the time that was given
   + SessionError           1    a live session ended for good
   + Interrupted            130  the user asked to stop
 
@@ -77,6 +79,10 @@ class UnsupportedOutput(OutputError, ValueError):
     """The container or the codec cannot hold what is to be written."""
 
 
+class OutputBlocked(OutputError, TimeoutError):
+    """Nobody takes what is published."""
+
+
 class WeightsError(StreamRestoreError, ValueError):
     """Weights are missing, altered, or belong to another network."""
 
@@ -110,6 +116,10 @@ class StageError(StreamRestoreError, RuntimeError):
 
 class WireError(StreamRestoreError, ValueError):
     """A message from the network is not one of ours."""
+
+
+class WireTimeout(WireError, TimeoutError):
+    """Nothing came from the network in the time that was given."""
 
 
 class SessionError(StreamRestoreError, RuntimeError):

@@ -40,9 +40,9 @@ class WindowSettings(Settings, frozen=True):
 class PolicySettings(Settings, frozen=True):
     """From estimates to decisions."""
 
-    min_gain_db: float = 0.3
+    min_gain_db: float = 0.5
     """Predicted gain below which a clip is left alone."""
-    wrong_branch_db: Annotated[float, msgspec.Meta(ge=0.0)] = 1.5
+    wrong_branch_db: Annotated[float, msgspec.Meta(ge=0.0)] = 3.0
     """What a branch is taken to cost where its weather is not."""
     confident: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5
     """Probability from which a weather speaks against an unknown damage."""

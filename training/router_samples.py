@@ -31,6 +31,9 @@ RGB = Coding(Matrix.RGB, full=True)
 ABSENT, PRESENT, UNSAID = 0.0, 1.0, -1.0
 """Labels; what nobody said is left out of the loss."""
 
+LEAST = degrade.VISIBLE | {"haze": 0.12}
+"""Severities that count. Far things are a little veiled on any day: that is no haze."""
+
 REAL_LABELS: dict[str, dict[str, float]] = {
     "rain": {"rain": PRESENT, "haze": UNSAID, "raindrop": UNSAID, "noise": UNSAID, "unknown": UNSAID},
     "fog": {"rain": ABSENT, "haze": PRESENT, "raindrop": ABSENT, "noise": UNSAID, "unknown": UNSAID},
@@ -139,11 +142,19 @@ class RouterSamples(Dataset["RouterBatch"]):
             recipe = degrade.draw_recipe(rng)
         sample = degrade.apply_recipe(to_tensor(picture), recipe, rng)
         severities = [float(sample.severity[k]) for k in labels[:4]]
-        return Example(self._views(sample.frames), [float(sample.labels[k]) for k in labels], severities)
+        found = [label_of(sample.severity[k], LEAST[k]) for k in labels]
+        return Example(self._views(sample.frames, int(rng.integers(3))), found, severities)
 
-    def _views(self, frames: Tensor) -> Views:
+    def _views(self, frames: Tensor, look: int = 0) -> Views:
         quantised = (frames[0].clamp(0, 1) * 255).round() / 255
-        return views_of(list(quantised), RGB, self.shape.thumbnail, self.shape.crop, self.shape.crops)
+        return views_of(list(quantised), RGB, self.shape.thumbnail, self.shape.crop, self.shape.crops, look)
+
+
+def label_of(severity: float, least: float) -> float:
+    """Whether a weather is there: nobody says so between half of the least that counts and all of it."""
+    if severity > least:
+        return PRESENT
+    return ABSENT if severity <= least / 2 else UNSAID
 
 
 class Memory:

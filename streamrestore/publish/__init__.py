@@ -1,0 +1,5 @@
+"""Results leave over the network here."""
+
+from streamrestore.publish.zmq import FramePublisher, StreamCounts
+
+__all__ = ["FramePublisher", "StreamCounts"]
