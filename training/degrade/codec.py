@@ -97,6 +97,7 @@ def _video(frames: list[np.ndarray], params: CodecParams, times: Sequence[float]
     with av.open(buffer, "w", format="nut") as container:
         if params.codec == "h264":
             options = {"crf": str(params.level), "preset": "veryfast", "threads": "1"}
+            options["x264-params"] = "asm=avx2"  # with AVX-512 it does not repeat itself at some widths
             stream = container.add_stream("libx264", rate=rate, options=options)
         else:
             level = str(params.level)
