@@ -46,7 +46,8 @@ def make_clip(path: Path, frames: int) -> None:
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for index in range(frames):
             frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
-            planes = [scene[index : index + HEIGHT, 2 * index : 2 * index + WIDTH]] + [
+            step = 160 - abs(160 - index % 320)  # there and back
+            planes = [scene[step : step + HEIGHT, 2 * step : 2 * step + WIDTH]] + [
                 np.full((HEIGHT // 2, WIDTH // 2), 128, np.uint8)
             ] * 2
             for plane, samples in zip(frame.planes, planes, strict=True):
