@@ -134,13 +134,9 @@ def centred(codes: Tensor, coding: Coding, dtype: torch.dtype) -> Tensor:
 
 
 def add_residual(codes: Tensor, residual: Tensor, strength: float, peak: int) -> Tensor:
-    """Codes plus residual times strength, rounded and clipped to 0..peak; the type of `codes`.
-
-    The change is rounded, not the sum, which is the same but for exact halves, and cheaper.
-    """
-    wide = torch.int16 if peak < 1 << 14 else torch.int32  # holds any sum after the residual is clipped
-    change = (residual * strength).clamp_(-peak, peak).round_().to(wide)
-    return codes.to(wide).add_(change).clamp_(0, peak).to(codes.dtype)
+    """Codes plus residual times strength, rounded and clipped to 0..peak; the type of `codes`."""
+    result = torch.add(codes.float(), residual, alpha=strength)
+    return result.round_().clamp_(0, peak).to(codes.dtype)
 
 
 def to_rgb(planes: Sequence[Tensor], coding: Coding) -> Tensor:
