@@ -172,8 +172,8 @@ class Network(Protocol):
     multiple_of: int
     halo: int
 
-    def prepare(self, x: Tensor, gates: Sequence[float] | None = None) -> Tensor | None:
-        """Context of whole pictures, once per picture: (N, C, h, w) -> what `forward` wants."""
+    def prepare(self, x: Tensor, branch: str, gates: Sequence[float] | None = None) -> Tensor | None:
+        """Context of whole pictures for a branch, once per picture: (N, C, h, w) -> what `forward` wants."""
         ...
 
     def __call__(self, x: Tensor, branch: str, context: Tensor | None = None) -> Tensor:

@@ -51,4 +51,8 @@ def load(path: Path, model: nn.Module, ema: nn.Module, optimizer: torch.optim.Op
             _, index, name = key.split(".")
             state.setdefault(int(index), {})[name] = tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    for weight, moments in optimizer.state.items():
+        for name, tensor in moments.items():
+            if tensor.shape == weight.shape:  # a fused optimiser goes through memory, not through places
+                moments[name] = torch.empty_like(weight, requires_grad=False).copy_(tensor)
     return progress

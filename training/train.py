@@ -19,6 +19,7 @@ import msgspec
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from streamrestore.networks import registry
 from streamrestore.networks.basis import from_basis, to_basis
@@ -52,8 +53,7 @@ def rate_at(step: int, spent: float, config: TrainConfig) -> float:
 @torch.no_grad()
 def follow(ema: nn.Module, model: nn.Module, decay: float) -> None:
     """Move the averaged weights a little towards the present ones."""
-    for average, value in zip(ema.parameters(), model.parameters(), strict=True):
-        average.lerp_(value, 1 - decay)
+    get_ema_multi_avg_fn(decay)(list(ema.parameters()), list(model.parameters()), None)
 
 
 def train(
@@ -69,7 +69,11 @@ def train(
         model.load_state_dict(store.read(Path(config.start_from)).tensors)
     ema = copy.deepcopy(model).requires_grad_(False)
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.peak_rate, weight_decay=config.weight_decay, betas=(0.9, 0.99)
+        model.parameters(),
+        lr=config.peak_rate,
+        weight_decay=config.weight_decay,
+        betas=(0.9, 0.99),
+        fused=True,
     )
     run.mkdir(parents=True, exist_ok=True)
     progress = checkpoint.Progress(config_hash=settings_hash(config))
@@ -92,6 +96,7 @@ def train(
     samples = Samples(config, data, PictureCache(cache) if cache else read_picture)
     budget = config.minutes * 60
     losses: dict[str, list[float]] = {}
+    skipped = 0  # steps whose gradient was not finite
     began = saved = time.monotonic()
     for batch in batches(samples, progress.step, workers):
         if progress.seconds >= budget:
@@ -106,6 +111,8 @@ def train(
         norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         if torch.isfinite(norm):
             optimizer.step()
+        else:
+            skipped += 1
         follow(ema, model, min(config.ema, (1 + progress.step) / (10 + progress.step)))
         losses.setdefault(batch.task, []).append(loss.item())
 
@@ -117,6 +124,7 @@ def train(
             means = {task: sum(values) / len(values) for task, values in sorted(losses.items())}
             losses.clear()
             words = " ".join(f"{task} {value:.5f}" for task, value in means.items())
+            words += f" skipped {skipped}" if skipped else ""
             click.echo(f"step {progress.step} {progress.seconds / 60:.1f} min: {words}")
             row = [progress.step, round(progress.seconds, 1), *(f"{k}={v:.6f}" for k, v in means.items())]
             with (run / "log.csv").open("a", newline="") as file:

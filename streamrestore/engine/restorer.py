@@ -119,7 +119,7 @@ class Restorer:
             raise UsageError(f"gates can be set for the noise branch only, not for {branch}")
         if not all(0 <= gate < math.inf for gate in gates):
             raise UsageError(f"gates are {', '.join(map(str, gates))}; each must be 0 or more")
-        self.network(Weather.NOISE).prepare(torch.zeros(1), gates)  # knows how many
+        self.network(Weather.NOISE).prepare(torch.zeros(1), Weather.NOISE, gates)  # knows how many
 
     def apply(self, frames: Frames, decision: Decision, gates: Sequence[float] | None = None) -> Frames:
         """Do what was decided; bypassed frames are returned as they are."""

@@ -106,7 +106,12 @@ class AddUNet(nn.Module):
             for layer in (self.from_features, self.from_input):
                 layer.weight.mul_(0.1)
 
-    def prepare(self, x: Tensor, gates: Sequence[float] | None = None) -> Tensor | None:
+    def prepare(
+        self,
+        x: Tensor,
+        branch: str = "noise",  # noqa: ARG002 - seams.Network
+        gates: Sequence[float] | None = None,
+    ) -> Tensor | None:
         """Context: a multiplier of each level's gate, (L,), or None; the network's own dial.
 
         Raises:

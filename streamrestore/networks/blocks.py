@@ -23,16 +23,30 @@ def conv_activate(conv: nn.Conv2d, x: Tensor) -> Tensor:
     oneDNN has the activation as a post-operation; torch offers it to its own compiler only by the
     operator that is called here.
     """
-    plain = x.device.type != "cpu" or torch.is_grad_enabled() or conv.bias is None
-    if plain or x.dtype != conv.weight.dtype or not _fuses(x.dtype):
+    if not _fuses(conv, x):
         return activate(conv(x))
     arguments = (conv.padding, conv.stride, conv.dilation, conv.groups, "leaky_relu", [SLOPE], "")
     fused: Tensor = torch.ops.mkldnn._convolution_pointwise(x, conv.weight, conv.bias, *arguments)  # noqa: SLF001
     return fused
 
 
+def conv_add(conv: nn.Conv2d, x: Tensor, other: Tensor) -> Tensor:
+    """``conv(x) + other``; on a CPU without gradients in one pass, as `conv_activate`."""
+    if not _fuses(conv, x):
+        return conv(x).add_(other)  # type: ignore[no-any-return]
+    shape = (conv.padding, conv.stride, conv.dilation, conv.groups)
+    operator = torch.ops.mkldnn._convolution_pointwise.binary  # noqa: SLF001
+    fused: Tensor = operator(x, other, conv.weight, conv.bias, *shape, "add", 1.0, None, [], None)
+    return fused
+
+
+def _fuses(conv: nn.Conv2d, x: Tensor) -> bool:
+    plain = x.device.type != "cpu" or torch.is_grad_enabled() or x.dtype != conv.weight.dtype
+    return not plain and _calculates(x.dtype)
+
+
 @cache
-def _fuses(dtype: torch.dtype) -> bool:
+def _calculates(dtype: torch.dtype) -> bool:
     """Whether oneDNN is there, and calculates in this type on this CPU."""
     if not torch.backends.mkldnn.is_available():
         return False
@@ -52,8 +66,7 @@ class ResidualBlock(nn.Module):
             self.second.weight.mul_(0.1)  # starts near the identity
 
     def forward(self, x: Tensor) -> Tensor:
-        change: Tensor = self.second(conv_activate(self.first, x))
-        return change.add_(x)
+        return conv_add(self.second, conv_activate(self.first, x), x)
 
 
 class Halve(nn.Conv2d):

@@ -24,6 +24,7 @@ from streamrestore.networks.blocks import (
     ResidualBlock,
     activate,
     conv_activate,
+    conv_add,
     fold_input,
     fold_output,
 )
@@ -35,17 +36,17 @@ class ExpertNetConfig:
 
     Attributes:
         branches: one per weather.
+        see_whole: of them, those that look at the whole picture before they look at a part.
         widths: maps at 1/4, 1/8 and 1/16 of the picture's size.
         blocks: residual blocks of the two coarser experts, and of each branch's own end.
-        thumbnail: side of the whole picture's small copy that the global path sees.
         temporal_radius: past frames that are seen beside the present one.
     """
 
     branches: tuple[str, ...] = ("rain", "haze", "raindrop")
+    see_whole: tuple[str, ...] = ("haze",)
     unshuffle: int = 4
     widths: tuple[int, int, int] = (64, 96, 128)
     blocks: tuple[int, int, int] = (1, 1, 0)
-    thumbnail: int = 32
     temporal_radius: int = 0
 
     @property
@@ -56,51 +57,65 @@ class ExpertNetConfig:
     @property
     def halo(self) -> int:
         """Pixels around a block of `multiple_of` that its result depends on, besides the global path."""
-        reach = 2 + 2 * self.blocks[2]  # back from the result: tail, own
-        reach = -(-reach // 2) + 1  # gates
-        reach = -(-reach // 2) + 2 * self.blocks[1]
-        reach = 2 * reach + 2 * self.blocks[0]
-        return self.unshuffle * (2 * reach + 1)  # head
+        fine = 2 + 2 * self.blocks[2]  # back from the result: tail, own
+        middle = -(-fine // 2)
+        coarse = -(-middle // 2) + 2 * self.blocks[1]
+        middle = max(2 * coarse, middle + 1) + 2 * self.blocks[0]  # the gates see one more
+        return self.unshuffle * (2 * middle + 1)  # head
 
 
 class GlobalPath(nn.Module):
     """What the whole picture looks like, as scale and shift of the experts' maps.
 
+    It sees a thumbnail of mean colours. Detail is kept from it, since a small picture's thumbnail
+    holds more of it than a large one's, and frames are larger than what is trained on.
+
     Shape:
-        pooled input (N, maps, S, S) -> features (N, 64).
+        (N, maps, h, w) -> (N, `out`).
     """
 
-    width = 64
+    side = 32
+    """Of the thumbnail."""
 
-    def __init__(self, maps: int) -> None:
+    def __init__(self, config: ExpertNetConfig, out: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(maps, 32, 1)
+        self.means = nn.Conv2d(config.maps, 3, 1, bias=False).requires_grad_(False)
+        self.first = nn.Conv2d(3, 32, 1)
         self.second = nn.Conv2d(32, 64, 3, stride=2, padding=1)
         self.third = nn.Conv2d(64, 64, 3, stride=2, padding=1)
-        self.last = nn.Linear(128, self.width)
+        self.features = nn.Linear(128, 64)
+        self.modulation = nn.Linear(64, out)
+        with torch.no_grad():
+            self.means.weight.zero_()
+            for colour in range(3):
+                self.means.weight[colour, colour * config.unshuffle**2] = 1.0
+            self.modulation.weight.mul_(0.1)
+            self.modulation.bias.zero_()
 
-    def forward(self, pooled: Tensor) -> Tensor:
-        z = activate(self.third(activate(self.second(activate(self.first(pooled))))))
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.means(F.adaptive_avg_pool2d(x, self.side).to(self.means.weight.dtype))
+        z = activate(self.third(activate(self.second(activate(self.first(z))))))
         z = torch.cat([z.mean(dim=(2, 3)), z.amax(dim=(2, 3))], dim=1)  # (N, 128)
-        return activate(self.last(z))
+        modulation: Tensor = self.modulation(activate(self.features(z)))
+        return modulation
 
 
 class BranchEnd(nn.Module):
     """What one weather has for itself: modulation, gates over the experts, and the way out."""
 
-    def __init__(self, config: ExpertNetConfig) -> None:
+    def __init__(self, config: ExpertNetConfig, *, sees_whole: bool) -> None:
         super().__init__()
         fine, middle, coarse = config.widths
-        self.modulation = nn.Linear(GlobalPath.width, 2 * (middle + coarse))
-        self.gates = nn.Conv2d(3 * middle, 3, 3, padding=1)
+        self.modulation = nn.Parameter(torch.zeros(2 * (middle + coarse)))
+        self.global_path = GlobalPath(config, len(self.modulation)) if sees_whole else None
+        self.gates = nn.Conv2d(middle, 3, 3, padding=1)
         self.own = nn.Conv2d(fine, fine, 3, padding=1)
         self.blocks = nn.Sequential(*(ResidualBlock(fine) for _ in range(config.blocks[2])))
         self.from_features = nn.Conv2d(fine, config.maps + 1, 3, padding=1)
         self.from_input = nn.Conv2d(config.maps, config.maps + 1, 3, padding=1, bias=False)
         with torch.no_grad():
-            for layer in (self.modulation, self.gates, self.from_features, self.from_input):
+            for layer in (self.gates, self.from_features, self.from_input):
                 layer.weight.mul_(0.1)
-            self.modulation.bias.zero_()
             self.from_features.bias = nn.Parameter(torch.zeros(config.maps + 1))
             self.gates.bias = nn.Parameter(torch.ones(3))  # all experts open
 
@@ -115,7 +130,7 @@ class ExpertNet(nn.Module):
     and a gain that is the same for all maps of a place means the same in every basis.
 
     Shape:
-        x (N, maps * T, h, w), the present frame first; context (N, 64) -> (N, maps, h, w);
+        x (N, maps * T, h, w), the present frame first; context (N, M) -> (N, maps, h, w);
         h and w multiples of 4.
     """
 
@@ -134,31 +149,34 @@ class ExpertNet(nn.Module):
         self.coarse = nn.Sequential(*(ResidualBlock(coarse) for _ in range(config.blocks[1])))
         self.from_coarse = Enlarge(coarse, middle)
         self.to_fine = Enlarge(middle, fine)
-        self.global_path = GlobalPath(config.maps)
-        self.ends = nn.ModuleDict({name: BranchEnd(config) for name in config.branches})
+        self.ends = nn.ModuleDict(
+            {name: BranchEnd(config, sees_whole=name in config.see_whole) for name in config.branches}
+        )
 
-    def prepare(self, x: Tensor, gates: Sequence[float] | None = None) -> Tensor:
-        """Context of whole pictures: (N, maps, h, w) -> (N, 64).
+    def prepare(self, x: Tensor, branch: str, gates: Sequence[float] | None = None) -> Tensor | None:
+        """Context of whole pictures: (N, maps, h, w) -> modulation (N, M), or None for a local branch.
 
         Raises:
             UsageError: `gates` were given; those of this network follow from the picture.
         """
         if gates is not None:
             raise UsageError("gates can be set for the noise branch only")
-        pooled = F.adaptive_avg_pool2d(x, self.config.thumbnail)
+        path = self._end(branch).global_path
+        if path is None:
+            return None
         with torch.autocast(x.device.type, enabled=False):  # few values: their gradients need fp32
-            features: Tensor = self.global_path(pooled.to(self.global_path.first.weight.dtype))
-        return features
+            modulation: Tensor = path(x.to(path.first.weight.dtype))
+        return modulation
 
     def forward(self, x: Tensor, branch: str, context: Tensor | None = None) -> Tensor:
         """Residual of one branch; the whole picture's `context` is made from x if not given."""
-        end = self.ends[branch]
-        assert isinstance(end, BranchEnd)
+        end = self._end(branch)
         maps = end.from_input.in_channels
         now = x[:, :maps]
-        context = self.prepare(now) if context is None else context
+        context = self.prepare(now, branch) if context is None else context
+        modulation = end.modulation[None] if context is None else end.modulation + context
+        modulation = modulation.to(x.dtype)[..., None, None]  # (N, 2 (C2 + C3), 1, 1)
         _, width_m, width_c = self.config.widths
-        modulation = end.modulation(context)[..., None, None]  # (N, 2 (C2 + C3), 1, 1)
         widths = [width_m, width_m, width_c, width_c]
         scale_m, shift_m, scale_c, shift_c = modulation.split(widths, dim=1)
 
@@ -169,13 +187,18 @@ class ExpertNet(nn.Module):
         coarse = self.coarse(torch.addcmul(coarse + shift_c, coarse, scale_c))
 
         experts = (entry, middle, self.from_coarse(coarse))
-        gates = end.gates(torch.cat(experts, dim=1)).split(1, dim=1)  # 3 x (N, 1, h/2, w/2)
+        gates = end.gates(middle).split(1, dim=1)  # 3 x (N, 1, h/2, w/2)
         mixed = gates[0] * experts[0]
         for gate, expert in zip(gates[1:], experts[1:], strict=True):
             mixed = torch.addcmul(mixed, gate, expert)
-        features = end.blocks(conv_activate(end.own, activate(self.to_fine(mixed).add_(fine))))
-        out = end.from_features(features).add_(end.from_input(now))  # (N, maps + 1, h, w)
+        features = end.blocks(conv_activate(end.own, self.to_fine(mixed).add_(fine)))
+        out = conv_add(end.from_input, now, end.from_features(features))  # (N, maps + 1, h, w)
         return torch.addcmul(out[:, :maps], out[:, maps:], now)
+
+    def _end(self, branch: str) -> BranchEnd:
+        end = self.ends[branch]
+        assert isinstance(end, BranchEnd)
+        return end
 
     def folded(self, inward: Tensor, outward: Tensor) -> ExpertNet:
         """The same function of other maps z.
@@ -190,10 +213,11 @@ class ExpertNet(nn.Module):
         net = copy.deepcopy(self)
         inward = basis(self.config.unshuffle) @ inward
         outward = outward @ inverse(self.config.unshuffle)
-        for conv in (net.head, net.global_path.first):
-            fold_input(conv, inward)
-        for end in net.ends.values():
-            assert isinstance(end, BranchEnd)
+        fold_input(net.head, inward)
+        for branch in net.branches:
+            end = net._end(branch)  # noqa: SLF001 - a copy of itself
+            if end.global_path is not None:
+                fold_input(end.global_path.means, inward)
             fold_input(end.from_input, inward)
             fold_output(end.from_input, outward)
             fold_output(end.from_features, outward)

@@ -100,7 +100,7 @@ class BranchRunner:
 
     def _run(self, network: Network, x: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, C, h, w), on tiles if memory asks for it."""
-        context = network.prepare(x, self._gates)
+        context = network.prepare(x, self._branch, self._gates)
         height, width = x.shape[-2:]
         tile = self._tile
         if not tile and x[:, 0].numel() * BYTES_PER_SAMPLE > free_memory(x.device) // 2:

@@ -30,7 +30,7 @@ def lively(network: N, seed: int = 0) -> N:
 
 def small_expertnet(seed: int = 0, **shape: Any) -> ExpertNet:
     """Three weathers, few maps."""
-    shape = {"widths": (8, 12, 16), "thumbnail": 8, **shape}
+    shape = {"widths": (8, 12, 16), **shape}
     return lively(ExpertNet(ExpertNetConfig(**shape)), seed)
 
 

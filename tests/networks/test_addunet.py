@@ -62,7 +62,7 @@ class TestAddUNet:
         alphas[off] = None
         scales = [0.0 if level == off else 1.0 for level in range(3)]
 
-        result = net(image, context=net.prepare(image, scales))
+        result = net(image, context=net.prepare(image, "noise", scales))
 
         assert torch.allclose(result, by_formula(net, image, alphas))
         assert not torch.allclose(result, net(image))
@@ -71,16 +71,16 @@ class TestAddUNet:
         """1 is as trained; other multipliers act on their own level."""
         alphas = [float(F.softplus(b)) * k for b, k in zip(net.gates, (0.5, 1.0, 2.0), strict=True)]
 
-        assert torch.equal(net(image, context=net.prepare(image, (1, 1, 1))), net(image))
+        assert torch.equal(net(image, context=net.prepare(image, "noise", (1, 1, 1))), net(image))
         assert torch.allclose(
-            net(image, context=net.prepare(image, (0.5, 1, 2))), by_formula(net, image, alphas)
+            net(image, context=net.prepare(image, "noise", (0.5, 1, 2))), by_formula(net, image, alphas)
         )
 
     @pytest.mark.parametrize("gates", [(), (1.0, 1.0), (1.0,) * 4])
     def test_wrong_number_of_gates(self, net: AddUNet, image: Tensor, gates: tuple[float, ...]) -> None:
         """The error says how many levels there are."""
         with pytest.raises(UsageError, match="3 levels"):
-            net.prepare(image, gates)
+            net.prepare(image, "noise", gates)
 
     def test_no_gates_no_context(self, net: AddUNet, image: Tensor) -> None:
         """Without the dial nothing is prepared."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -9,7 +11,7 @@ from torch import nn
 from streamrestore.errors import UsageError
 from streamrestore.frames import Coding, Matrix
 from streamrestore.networks import blocks, expertnet
-from streamrestore.networks.expertnet import ExpertNet
+from streamrestore.networks.expertnet import ExpertNet, ExpertNetConfig
 from streamrestore.planes import unshuffled_matrices
 from tests.networks.nets import small_expertnet
 
@@ -18,21 +20,25 @@ def watch(network: ExpertNet, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the submodules that compute something from now on, copies of the network included.
 
     Hooks see modules that are called; convolutions fused with their activation are not, and are seen
-    by the function that fuses them.
+    by the functions that fuse them.
     """
     called: list[str] = []
     for name, module in network.named_modules():
         module.where = name
         if not list(module.children()):
             module.register_forward_hook(lambda module, *_: called.append(module.where))
-    fuse = blocks.conv_activate
 
-    def seen(conv: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
-        called.append(conv.where)
-        return fuse(conv, x)
+    def watched(fuse: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        def seen(conv: nn.Conv2d, *tensors: torch.Tensor) -> torch.Tensor:
+            called.append(conv.where)
+            return fuse(conv, *tensors)
 
-    monkeypatch.setattr(blocks, "conv_activate", seen)
-    monkeypatch.setattr(expertnet, "conv_activate", seen)
+        return seen
+
+    for name in ("conv_activate", "conv_add"):
+        seen = watched(getattr(blocks, name))
+        monkeypatch.setattr(blocks, name, seen)
+        monkeypatch.setattr(expertnet, name, seen)
     return called
 
 
@@ -63,7 +69,8 @@ class TestBranches:
 
         ends = {name for name in called if name.startswith("ends.")}
         assert ends == leaves(network, f"ends.{branch}.")
-        assert len(ends) == 7  # modulation, gates, own, two of a block, two of the way out
+        parts = 6  # gates, own, two of a block, two of the way out
+        assert len(ends) == (parts + 6 if branch == "haze" else parts)
         assert {"head", "to_middle", "to_coarse"} <= set(called)
 
     def test_branches_differ(self) -> None:
@@ -93,19 +100,35 @@ class TestContext:
         """`forward` prepares for itself; tiles are given the whole picture's."""
         network, x = small_expertnet(), torch.randn(2, 48, 8, 12)
 
-        assert torch.equal(network(x, "haze", network.prepare(x)), network(x, "haze"))
-        assert network.prepare(x).shape == (2, 64)
+        assert torch.equal(network(x, "haze", network.prepare(x, "haze")), network(x, "haze"))
+        assert network.prepare(x, "haze").shape == (2, 56)
 
     def test_context_matters(self) -> None:
         """Haze is removed with a view of the whole picture."""
         network, x = small_expertnet(), torch.randn(1, 48, 8, 8)
 
-        assert not torch.allclose(network(x, "haze", network.prepare(x * 3)), network(x, "haze"))
+        other = network.prepare(x * 3, "haze")
+        assert not torch.allclose(network(x, "haze", other), network(x, "haze"))
+
+    @pytest.mark.parametrize("branch", ["rain", "raindrop"])
+    def test_local_weathers_have_none(self, branch: str) -> None:
+        """Streaks and drops are judged by what is around them, so that crops and frames are alike."""
+        assert small_expertnet().prepare(torch.randn(1, 48, 8, 8), branch) is None
+
+    def test_the_global_path_sees_colours_only(self) -> None:
+        """Detail that a smaller thumbnail would not hold does not reach it."""
+        network = ExpertNet(ExpertNetConfig(widths=(8, 12, 16)))
+        x = torch.randn(1, 48, 64, 64)
+        detail = torch.randn(1, 48, 64, 64)
+        detail[:, [0, 16, 32]] = 0
+
+        with torch.no_grad():
+            assert torch.equal(network.prepare(x + detail, "haze"), network.prepare(x, "haze"))
 
     def test_gates_are_not_for_it(self) -> None:
         """The dial belongs to the denoiser; here it is refused, not ignored."""
         with pytest.raises(UsageError, match="noise branch only"):
-            small_expertnet().prepare(torch.randn(1, 48, 8, 8), (1.0, 1.0, 1.0))
+            small_expertnet().prepare(torch.randn(1, 48, 8, 8), "haze", (1.0, 1.0, 1.0))
 
     def test_past_frames_do_not_reach_the_gain(self) -> None:
         """With temporal context the present frame is the first one: the gain multiplies it alone."""

@@ -36,7 +36,7 @@ def test_fields_are_taken() -> None:
         ("uffm", {}, "no network 'uffm'; known are addunet, expertnet, routernet"),
         ("addunet", {"widhts": [1]}, "'addunet' has no 'widhts'; it has halve, kernels"),
         ("addunet", {"widths": "wide"}, "'addunet': Expected `array`"),
-        ("expertnet", {"thumbnail": 3.5}, "'expertnet': Expected `int`"),
+        ("expertnet", {"temporal_radius": 3.5}, "'expertnet': Expected `int`"),
     ],
 )
 def test_errors(name: str, shape: dict[str, object], words: str) -> None:

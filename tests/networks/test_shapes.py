@@ -36,7 +36,7 @@ def test_halo_is_true_and_tight(name: str) -> None:
     halo = -(-network.halo // 4)
     side = (2 * halo // step + 7) * step
     x = torch.randn(1, 48, side, side, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    context = network.prepare(x)
+    context = network.prepare(x, branch)
     before = network(x, branch, context)
     reached = 0
     for place in range(side // 2, side // 2 + step):  # every position within a block

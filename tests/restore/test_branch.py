@@ -93,7 +93,7 @@ class Grey(nn.Module):
         self.amount = amount
         self.register_buffer("outward", torch.eye(48))
 
-    def prepare(self, x: Tensor, gates: Sequence[float] | None = None) -> None:
+    def prepare(self, x: Tensor, branch: str, gates: Sequence[float] | None = None) -> None:
         """Nothing."""
 
     def folded(self, inward: Tensor, outward: Tensor) -> Grey:
