@@ -35,6 +35,8 @@ class WindowSettings(Settings, frozen=True):
     """Change of the small luma picture, 0 to 1, that ends a scene."""
     gap_frames: Positive = 4.0
     """Frame durations without a frame that end a clip."""
+    segment_seconds: Annotated[float, msgspec.Meta(gt=0.0)] = 15.0
+    """Aimed length of a segment: what a crash costs at most, and how often there is a key frame."""
 
 
 class PolicySettings(Settings, frozen=True):
@@ -91,6 +93,18 @@ class JobSettings(Settings, frozen=True):
     encode: EncodeSettings = EncodeSettings()
     strict: bool = False
     """Refuse damaged input instead of restoring what decodes."""
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    """Processes that restore segments of a file at the same time."""
+    resume: bool = True
+    """Go on with what an earlier run has left."""
+
+    @property
+    def digest(self) -> str:
+        """`settings_hash` of what decides how the result looks, and of nothing else."""
+        encode = msgspec.structs.replace(self.encode, overwrite=False, force_encode=False)
+        return settings_hash(
+            msgspec.structs.replace(self, encode=encode, strict=False, workers=1, resume=True)
+        )
 
 
 S = TypeVar("S", bound=Settings)

@@ -25,7 +25,8 @@ from streamrestore.encode import FileSink
 from streamrestore.engine import Restorer, forced, load_restorer
 from streamrestore.frames import FrameBatch
 from streamrestore.networks.cost import gmac_per_megapixel
-from streamrestore.pipeline.job import BATCH, restore_file
+from streamrestore.pipeline.job import restore_file
+from streamrestore.pipeline.making import BATCH
 from streamrestore.pipeline.plan import plan_file
 from streamrestore.seams import Restored
 from streamrestore.settings import EncodeSettings, JobSettings, RestoreSettings

@@ -50,7 +50,7 @@ class TestReading:
             ({"restore": {"strenght": 1}}, r"no 'restore.strenght'; did you mean 'strength'\?"),
             ({"restore": {"policy": {"unknwon": 1}}}, r"'restore.policy.unknwon'; did you mean 'unknown'\?"),
             ({"encoder": {}}, r"no 'encoder'; did you mean 'encode'\?"),
-            ({"zzz": 1}, "no 'zzz'; known are encode, restore, strict, windows"),
+            ({"zzz": 1}, "no 'zzz'; known are encode, restore, resume, strict, windows, workers"),
             ({7: 1}, "no '7'; known are"),
         ],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import msgspec
 import numpy as np
 import torch
@@ -210,9 +211,19 @@ def collate(examples: list[Example]) -> RouterBatch:
 
 
 def _part(rng: np.random.Generator, picture: Picture) -> Picture:
-    """A native part of no fixed size, mirrored half of the time."""
+    """A part of no fixed size, often as seen from further away, mirrored half of the time."""
+    if rng.random() < 0.5:
+        picture = _further(picture, float(rng.uniform(1.0, 1.8)))
     height, width = picture.shape[:2]
     h, w = (min(side, int(rng.uniform(144, 352))) for side in (height, width))
     top, left = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1))
     part = picture[top : top + h, left : left + w]
     return np.ascontiguousarray(part[:, ::-1] if rng.random() < 0.5 else part)
+
+
+def _further(picture: Picture, times: float) -> Picture:
+    """A picture with smaller sides, but none below 144 pixels by it."""
+    height, width = picture.shape[:2]
+    times = min(times, max(1.0, min(height, width) / 144))
+    size = round(width / times), round(height / times)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -77,7 +77,9 @@ class Interrupts:
             self._asked.set()
             _tell("stopping; press Ctrl-C again to end at once")
         elif number == signal.SIGINT:
-            _tell("ended at once; a file .NAME.partial may be left", last=True)
+            _tell(
+                "ended at once; the same command goes on with what is left in .NAME.streamrestore", last=True
+            )
             os._exit(Interrupted.exit_code)
 
 

@@ -48,6 +48,8 @@ SAME_FOR_ALL = (UsageError, DeviceError, WeightsError, Interrupted)
 @encode_options
 @setting("--force-encode", "encode.force_encode", "Encode even if nothing needs restoring.")
 @setting("--strict", "strict", "Refuse damaged input instead of restoring what decodes.")
+@setting("--workers", "workers", "Processes that restore parts of a file at the same time.", metavar="N")
+@setting("--resume", "resume", "Go on with what an interrupted run has left.")
 @click.option("--report", "report_file", type=click.Path(path_type=Path), metavar="FILE.json",
               help="Write what was done, clip by clip.")  # fmt: skip
 @click.option("--progress", type=click.Choice(["auto", "json", "none"]), default="auto",
@@ -127,7 +129,7 @@ class Run:
                 self._interrupts.check()
                 report = self._restore(target)
             except Interrupted as error:
-                raise Interrupted(self._interrupted(target)) from error
+                raise Interrupted(self._interrupted(target, error)) from error
             except SAME_FOR_ALL:
                 raise
             except StreamRestoreError as error:
@@ -160,7 +162,8 @@ class Run:
         from streamrestore.pipeline.job import restore_file
         from streamrestore.pipeline.plan import make_restorer
 
-        if len(self._targets) > 1 and self._restorer is None:  # a single file is checked before
+        # A single file is checked before; worker processes make restorers of their own.
+        if len(self._targets) > 1 and self._settings.workers == 1 and self._restorer is None:
             self._restorer = make_restorer(self._settings)
         if self._progress == "json":
             json_line({"input": target.shown, "output": str(target.output)})
@@ -196,8 +199,8 @@ class Run:
             self.status = error.exit_code
         complain(error, debug=self._debug, about=target.shown)
 
-    def _interrupted(self, target: Target) -> str:
+    def _interrupted(self, target: Target, error: Interrupted) -> str:
         finished = {report.output for report in self.reports if not hasattr(report, "error")}
-        kept = [str(each.output) for each in self._targets if str(each.output) in finished]
-        told = f"interrupted: nothing is left of {target.output}"
-        return f"{told}; kept: {', '.join(kept)}" if kept else told
+        done = [str(each.output) for each in self._targets if str(each.output) in finished]
+        told = str(error) if "kept" in str(error) else f"interrupted: nothing is left of {target.output}"
+        return f"{told}; done: {', '.join(done)}" if done else told

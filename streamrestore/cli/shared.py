@@ -36,7 +36,7 @@ def _remember_debug(context: click.Context, _: click.Parameter, value: bool) -> 
 
 
 def complain(error: BaseException, *, debug: bool, about: str = "") -> None:
-    """Tell an error in one line on stderr, after its traceback if asked.
+    """Tell an error in one line on stderr, after its traceback if asked; its notes in one each.
 
     Args:
         about: name of what it concerns, told if the error does not tell it.
@@ -44,6 +44,9 @@ def complain(error: BaseException, *, debug: bool, about: str = "") -> None:
     if debug:
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     say(str(error) if about in str(error) else f"{about}: {error}")
+    for note in getattr(error, "__notes__", ()):
+        if "\n" not in note:  # else it is a worker's traceback
+            say(note)
 
 
 def say(text: str) -> None:

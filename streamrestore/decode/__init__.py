@@ -1,6 +1,6 @@
 """Pictures come in here."""
 
 from streamrestore.decode.names import redact
-from streamrestore.decode.opening import open_source
+from streamrestore.decode.opening import input_files, open_source
 
-__all__ = ["open_source", "redact"]
+__all__ = ["input_files", "open_source", "redact"]

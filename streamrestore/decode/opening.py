@@ -13,7 +13,7 @@ from pathlib import Path
 from streamrestore.decode.names import is_url, redact
 from streamrestore.decode.pyav import PyAVSource
 from streamrestore.decode.reader import Part
-from streamrestore.decode.sequence import is_pattern, sequence_parts
+from streamrestore.decode.sequence import find_numbers, is_pattern, sequence_parts
 from streamrestore.errors import InputError, InputNotFound, InputUnreadable, UsageError
 from streamrestore.seams import Source
 
@@ -76,6 +76,16 @@ def open_source(
     return source
 
 
+def input_files(spec: str | Path) -> tuple[Path, ...]:
+    """The files that an input consists of: one, those of numbered pictures, or none for a URL."""
+    if is_url(str(spec)) and not str(spec).startswith("file:"):
+        return ()
+    path = _path_of(str(spec))
+    if is_pattern(path.name) and not os.path.lexists(path):
+        return tuple(path.with_name(path.name % number) for number in find_numbers(path))
+    return (path,)
+
+
 def open_pyav(spec: str, options: OpenOptions) -> Source:
     """Open an input with PyAV."""
     shown = redact(spec)
@@ -84,7 +94,7 @@ def open_pyav(spec: str, options: OpenOptions) -> Source:
         parts = [Part(spec, timeout=URL_TIMEOUT)]
         rate = options.rate
     else:
-        path = Path(re.sub(r"^file:(//)?", "", spec))
+        path = _path_of(spec)
         if is_pattern(path.name) and not os.path.lexists(path):
             rate = options.rate or Fraction(25)
             parts, gaps = sequence_parts(path, rate)
@@ -108,6 +118,10 @@ def open_pyav(spec: str, options: OpenOptions) -> Source:
 
 OPENERS: Mapping[str, Opener] = {"pyav": open_pyav}
 """By name of the decoder."""
+
+
+def _path_of(spec: str) -> Path:
+    return Path(re.sub(r"^file:(//)?", "", spec))
 
 
 def _check_file(path: Path, name: str) -> None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_right
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from streamrestore import __version__
-from streamrestore.decode import open_source
-from streamrestore.encode import CannotCopy, FileSink, check_output, copy_file
+from streamrestore.decode import input_files, open_source
+from streamrestore.encode import CannotCopy, OutputPlan, check_output, copy_file, join_segments, video_head
 from streamrestore.engine import LARGEST, SMALLEST, Restorer
-from streamrestore.errors import DamagedInput, Interrupted, UnsupportedVideo
-from streamrestore.frames import NOT_YCBCR, FrameBatch
+from streamrestore.errors import DamagedInput, Interrupted, UnsupportedVideo, UsageError
+from streamrestore.frames import NOT_YCBCR
+from streamrestore.pipeline.making import Task
+from streamrestore.pipeline.manifest import Manifest
 from streamrestore.pipeline.plan import OnProgress, Plan, Stop, make_restorer, plan_file, progress
 from streamrestore.pipeline.report import JobReport, StreamReport
-from streamrestore.pipeline.runner import Runner, Tally
-from streamrestore.seams import Restored, SinkReport, SourceInfo
-from streamrestore.settings import JobSettings, settings_hash
+from streamrestore.pipeline.resume import restore_in_segments
+from streamrestore.pipeline.runner import Tally
+from streamrestore.pipeline.workplace import Workplace
+from streamrestore.seams import SinkReport, SourceInfo
+from streamrestore.settings import JobSettings
 
 
 def restore_file(
@@ -35,9 +37,14 @@ def restore_file(
     Frames that are bypassed reach the encoder as they were decoded; a file in which nothing is
     restored is copied packet by packet, unless `force_encode` is set.
 
+    The work is done in segments of some 15 s, which are kept in a hidden folder beside the output
+    until it is complete: after an interruption, a crash or a full disk, the same call goes on from
+    the last of them.
+
     Args:
         spec: what `open_source` takes.
-        restorer: to use one for several files; by default one is made from the settings.
+        restorer: to use one for several files; by default one is made from the settings. Worker
+            processes always make their own.
         on_progress: called from this thread.
         stop: asked often from this thread; True ends the run.
 
@@ -45,117 +52,144 @@ def restore_file(
         StreamRestoreError: as DESIGN's tree says; nothing is left under the output's name.
         Interrupted: `stop` said so.
     """
-    stop = stop or _never
-    on_progress = on_progress or _ignore
-    path = Path(spec.removeprefix("file:"))
-    source_path = path if path.is_file() else None
+    if restorer is not None and settings.workers > 1:
+        raise UsageError("worker processes make their own restorers: give workers or a restorer, not both")
+    files = input_files(spec)
+    source_path = files[0] if len(files) == 1 and files[0].is_file() else None
     with open_source(spec) as source:
         output_plan = check_output(output, source_path, settings.encode, source.info)
+        name = source.info.name
+    stop, on_progress = stop or _never, on_progress or _ignore
     restorer = restorer or make_restorer(settings)
     restorer.check(settings.restore.branch, settings.restore.strength, settings.restore.gates)
-    plan = plan_file(spec, settings, restorer=restorer, on_progress=on_progress, stop=stop)
-    if settings.strict:
-        _refuse_losses(plan.info.name, plan.losses)
-    if not plan.bypass:
-        _check_pictures(plan.info)
-    remark = f"restored by streamrestore {__version__}, settings {settings_hash(settings)}"
-
-    began = time.monotonic()
-    tally = Tally()
-    sink_report = None
-    if plan.bypass and not settings.encode.force_encode and source_path is not None:
-        on_progress(progress("copy", 0, plan.frames, 0.0))
+    job = _Job(spec, files, source_path, output, output_plan, settings, restorer, on_progress, stop)
+    with Workplace(output) as place:
+        if not settings.resume or not files:
+            place.clear()
+        manifest = Manifest(place.manifest)
         try:
-            sink_report = copy_file(source_path, output, plan.info, settings.encode, remark=remark, stop=stop)
-        except CannotCopy:
-            sink_report = None
-    copied = sink_report is not None
-    if sink_report is None:
-        sink = FileSink(
-            output, plan.info, settings.encode, source_path=source_path, remark=remark, plan=output_plan
-        )
-        try:
-            tally = _run(spec, settings, restorer, plan, sink, on_progress, stop)
-            on_progress(progress("finish", tally.frames, tally.frames, time.monotonic() - began))
-            sink_report = sink.finish()
-        except BaseException:
-            sink.abort()
+            report = job.run(place, manifest)
+        except BaseException as error:
+            kept = len(manifest.facts.segments)
+            if not kept:
+                place.remove()
+            where = f"{kept} finished segments are kept in {place.folder}; run again to go on" if kept else ""
+            if isinstance(error, Interrupted):
+                raise Interrupted(f"{name}: stopped; {where or 'nothing was written'}") from None
+            if where:
+                error.add_note(where)
             raise
-    return JobReport(
-        version=__version__,
-        input=plan.info.name,
-        output=str(output),
-        settings=settings,
-        settings_hash=settings_hash(settings),
-        frames=sink_report.frames,
-        frames_restored=tally.restored,
-        copied=copied,
-        clips=plan.clips,
-        streams=_streams(plan.info, sink_report, copied),
-        losses=plan.losses,
-        assumed=plan.info.color.coding(plan.info.format, *_displayed(plan.info)).assumed,
-        notes=(*plan.notes, *sink_report.notes, *(t for t in sink_report.dropped if " stream " not in t)),
-        codec=plan.info.video.codec if copied else sink_report.codec,
-        width=_displayed(plan.info)[0],
-        height=_displayed(plan.info)[1],
-        duration_seconds=plan.windows[-1].stop_seconds - plan.windows[0].start_seconds,
-        plan_seconds=plan.seconds,
-        restore_seconds=time.monotonic() - began,
-        stage_seconds=tally.busy,
-        device=str(restorer.status.compute.device),
-        precision=restorer.status.compute.precision,
-        weights=dict(restorer.status.weights),
-    )
+        place.remove()
+    return report
 
 
-def split_batch(batch: FrameBatch, starts: list[int]) -> Iterator[tuple[int, FrameBatch]]:
-    """Parts of a batch that lie in one clip each, with the clip's number.
+@dataclass(frozen=True, slots=True)
+class _Job:
+    spec: str
+    files: tuple[Path, ...]
+    source_path: Path | None
+    output: Path
+    output_plan: OutputPlan
+    settings: JobSettings
+    restorer: Restorer
+    on_progress: OnProgress
+    stop: Stop
 
-    Args:
-        starts: index of each clip's first frame, rising.
-    """
-    first = 0
-    for position in range(1, len(batch) + 1):
-        here = bisect_right(starts, batch.frames[first].index) - 1
-        if position == len(batch) or bisect_right(starts, batch.frames[position].index) - 1 != here:
-            yield here, replace(batch, frames=batch.frames[first:position])
-            first = position
+    def run(self, place: Workplace, manifest: Manifest) -> JobReport:
+        """Look, decide, and copy or restore."""
+        settings = self.settings
+        plan = plan_file(
+            self.spec, settings, restorer=self.restorer, on_progress=self.on_progress, stop=self.stop
+        )
+        if settings.strict:
+            _refuse_losses(plan.info.name, plan.losses)
+        if not plan.bypass:
+            _check_pictures(plan.info)
+        began = time.monotonic()
+        if plan.bypass and not settings.encode.force_encode:
+            copied = self._copy(plan)
+            if copied is not None:
+                return self._report(plan, copied, Tally(), (), time.monotonic() - began, copied=True)
+        with open_source(self.spec) as source:
+            first = next(iter(source))
+        head = video_head(first, plan.info, self.output_plan.container, alone=self.source_path is None)
+        task = Task(self.spec, settings, plan, head, self.output_plan, place.folder)
+        segments, tally, notes = restore_in_segments(
+            task, self.files, place, manifest, self.restorer, self.on_progress, self.stop
+        )
+        self.on_progress(progress("finish", plan.frames, plan.frames, time.monotonic() - began))
+        joined = join_segments(
+            self.output,
+            segments,
+            head,
+            plan.info,
+            settings.encode,
+            source_path=self.source_path,
+            remark=self._remark,
+            plan=self.output_plan,
+            stop=self.stop,
+        )
+        return self._report(plan, joined, tally, notes, time.monotonic() - began, copied=False)
 
+    @property
+    def _remark(self) -> str:
+        return f"restored by streamrestore {__version__}, settings {self.settings.digest}"
 
-def _run(
-    spec: str,
-    settings: JobSettings,
-    restorer: Restorer,
-    plan: Plan,
-    sink: FileSink,
-    on_progress: OnProgress,
-    stop: Stop,
-) -> Tally:
-    starts = [window.start for window in plan.windows]
-
-    def restore(batch: FrameBatch) -> Iterator[Restored]:
-        for number, part in split_batch(batch, starts):
-            decision = plan.decisions[number]
-            frames = restorer.apply(part, decision, settings.restore.gates)
-            yield Restored(frames, decision, decision.estimate)
-
-    began = time.monotonic()
-
-    def glance(tally: Tally) -> None:
-        seconds = time.monotonic() - began
-        on_progress(progress("restore", tally.frames, plan.frames, seconds, tally.branch))
-
-    with open_source(spec, threads=settings.restore.decoder_threads, batch_size=BATCH) as source:
-        runner = Runner(source, restore, sink)
+    def _copy(self, plan: Plan) -> SinkReport | None:
+        """The input's packets in a new file; None where that cannot be."""
+        if self.source_path is None:
+            return None
+        self.on_progress(progress("copy", 0, plan.frames, 0.0))
         try:
-            runner.run(glance, stop)
-        except Interrupted:
-            raise Interrupted(f"{plan.info.name}: stopped; nothing was written") from None
-    return runner.tally
+            return copy_file(
+                self.source_path,
+                self.output,
+                plan.info,
+                self.settings.encode,
+                remark=self._remark,
+                stop=self.stop,
+            )
+        except CannotCopy:
+            return None
 
-
-BATCH = 4
-"""Frames per batch: what waits in the links bounds the memory."""
+    def _report(
+        self,
+        plan: Plan,
+        sink: SinkReport,
+        tally: Tally,
+        notes: tuple[str, ...],
+        seconds: float,
+        *,
+        copied: bool,
+    ) -> JobReport:
+        info, status = plan.info, self.restorer.status
+        width, height = _displayed(info)
+        left_out = (text for text in sink.dropped if " stream " not in text)  # streams tell it themselves
+        return JobReport(
+            version=__version__,
+            input=info.name,
+            output=str(self.output),
+            settings=self.settings,
+            settings_hash=self.settings.digest,
+            frames=sink.frames,
+            frames_restored=plan.frames_restored,
+            copied=copied,
+            clips=plan.clips,
+            streams=_streams(info, sink, copied),
+            losses=plan.losses,
+            assumed=info.color.coding(info.format, width, height).assumed,
+            notes=(*plan.notes, *notes, *sink.notes, *left_out),
+            codec=info.video.codec if copied else sink.codec,
+            width=width,
+            height=height,
+            duration_seconds=plan.windows[-1].stop_seconds - plan.windows[0].start_seconds,
+            plan_seconds=plan.seconds,
+            restore_seconds=seconds,
+            stage_seconds=tally.busy,
+            device=str(status.compute.device),
+            precision=status.compute.precision,
+            weights=dict(status.weights),
+        )
 
 
 def _streams(info: SourceInfo, report: SinkReport, copied: bool) -> tuple[StreamReport, ...]:

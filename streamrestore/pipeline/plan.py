@@ -71,6 +71,17 @@ class Plan:
         """True if no frame is touched."""
         return all(decision.bypass for decision in self.decisions)
 
+    @property
+    def frames_restored(self) -> int:
+        """Frames that are touched."""
+        pairs = zip(self.windows, self.decisions, strict=True)
+        return sum(window.stop - window.start for window, decision in pairs if not decision.bypass)
+
+    @property
+    def is_sound(self) -> bool:
+        """True if nothing was lost or repaired: decoding may begin anywhere and gives the same."""
+        return not self.losses and not self.notes
+
 
 def plan_file(
     spec: str,
@@ -213,8 +224,10 @@ def report_clip(window: Clip, decision: Decision) -> ClipReport:
     )
 
 
-def progress(phase: str, frames: int, total: int | None, seconds: float, branch: str = "") -> Progress:
-    """How far a phase is after some seconds."""
-    fps = frames / seconds if seconds > 0 else 0.0
+def progress(
+    phase: str, frames: int, total: int | None, seconds: float, branch: str = "", *, already: int = 0
+) -> Progress:
+    """How far a phase is after some seconds; of its frames, some may have been done before."""
+    fps = (frames - already) / seconds if seconds > 0 else 0.0
     left = (total - frames) / fps if total is not None and fps > 0 else None
     return Progress(phase, frames, total, fps, left if left is None or left > 0 else 0.0, branch)  # type: ignore[arg-type]

@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from streamrestore.errors import Interrupted, StageError, StreamRestoreError
 from streamrestore.frames import FrameBatch
 from streamrestore.links import Cancel, Closed, Link
-from streamrestore.seams import Restored, Sink, Source
+from streamrestore.seams import Restored
 
 LINK_SIZE = 2
 """Batches that wait between two stages."""
@@ -38,15 +38,31 @@ class Tally:
     branch: str = ""
     busy: dict[str, float] = field(default_factory=lambda: {"decode": 0.0, "restore": 0.0, "encode": 0.0})
 
+    def __add__(self, later: Tally) -> Tally:
+        """What was done in both; the branch is the later one's."""
+        busy = {stage: seconds + later.busy[stage] for stage, seconds in self.busy.items()}
+        return Tally(
+            self.frames + later.frames, self.restored + later.restored, later.branch or self.branch, busy
+        )
+
+
+class Takes(Protocol):
+    """The part of a sink that a runner needs."""
+
+    def write(self, restored: Restored) -> None:
+        """Take a batch."""
+        ...
+
 
 class Runner:
     """One source, one way to restore, one sink.
 
     Args:
+        source: batches in the order of time.
         restore: gives the restored parts of a batch, in order.
     """
 
-    def __init__(self, source: Source, restore: RestoreBatch, sink: Sink) -> None:
+    def __init__(self, source: Iterable[FrameBatch], restore: RestoreBatch, sink: Takes) -> None:
         self._source, self._restore, self._sink = source, restore, sink
         self._cancel = Cancel()
         self._decoded: Link[FrameBatch] = Link(LINK_SIZE, self._cancel)

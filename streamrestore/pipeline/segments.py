@@ -13,9 +13,6 @@ import msgspec
 
 from streamrestore.windows import Clip
 
-TARGET_SECONDS = 15.0
-"""A crash costs no more than some seconds of work, and a key frame this often costs next to nothing."""
-
 _SHORTEST, _LONGEST = 2 / 3, 4 / 3
 """Of the target: 10 to 20 s."""
 
@@ -41,7 +38,7 @@ class Segment(msgspec.Struct, frozen=True):
         return f"segment {self.number} (frames {self.first_frame} to {self.stop_frame - 1})"
 
 
-def cut_segments(clips: Sequence[Clip], target_seconds: float = TARGET_SECONDS) -> tuple[Segment, ...]:
+def cut_segments(clips: Sequence[Clip], target_seconds: float) -> tuple[Segment, ...]:
     """Put clips together to segments of about `target_seconds`, from two thirds to four thirds of it.
 
     Of all ways to do so, one with the fewest segments out of these bounds, and among those the one

@@ -147,7 +147,7 @@ class TestSeveral:
         result = invoke(*(videos / name for name in ("a.mp4", "b.mp4", "c.mp4")), "-o", videos / "out")
         assert result.exit_code == 130
         assert job.inputs == ["a.mp4", "b.mp4"]
-        assert f"nothing is left of {videos}/out/b.mp4; kept: {videos}/out/a.mp4" in result.stderr
+        assert f"nothing is left of {videos}/out/b.mp4; done: {videos}/out/a.mp4" in result.stderr
 
 
 class TestReport:

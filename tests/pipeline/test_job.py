@@ -28,7 +28,8 @@ from streamrestore.errors import (
     UsageError,
 )
 from streamrestore.frames import Frame, FrameBatch
-from streamrestore.pipeline.job import restore_file, split_batch
+from streamrestore.pipeline.job import restore_file
+from streamrestore.pipeline.making import split_batch
 from streamrestore.pipeline.report import JobReport, Progress
 from streamrestore.settings import JobSettings, read_settings, settings_hash
 from tests.media import Planes, random_planes, read_planes, truncate, write_pictures, write_tone, write_video
@@ -207,7 +208,7 @@ class TestRestored:
         write_video(source, frames=13)
         files = []
         for size in (1, 4, 32):
-            monkeypatch.setattr("streamrestore.pipeline.job.BATCH", size)
+            monkeypatch.setattr("streamrestore.pipeline.making.BATCH", size)
             run(source, tmp_path / f"{size}.mkv", restorer, encode=FFV1)
             files.append(read_planes(tmp_path / f"{size}.mkv").planes)
 

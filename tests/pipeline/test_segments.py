@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamrestore.pipeline.segments import TARGET_SECONDS, Segment, cut_segments, lead_in
+from streamrestore.pipeline import segments
+from streamrestore.pipeline.segments import Segment, lead_in
+from streamrestore.settings import WindowSettings
 from streamrestore.windows import Clip, Ending
 
+TARGET_SECONDS = WindowSettings().segment_seconds
+cut_segments = partial(segments.cut_segments, target_seconds=TARGET_SECONDS)
 SHORTEST, LONGEST = TARGET_SECONDS * 2 / 3, TARGET_SECONDS * 4 / 3
 USUAL = st.lists(st.floats(0.5, 3.0), max_size=80)
 ANY = st.lists(st.floats(0.0, 40.0), max_size=30)
