@@ -12,6 +12,7 @@ from streamrestore.encode import CannotCopy, OutputPlan, check_output, copy_file
 from streamrestore.engine import LARGEST, SMALLEST, Restorer
 from streamrestore.errors import DamagedInput, Interrupted, UnsupportedVideo, UsageError
 from streamrestore.frames import NOT_YCBCR
+from streamrestore.pipeline.done import remark_of
 from streamrestore.pipeline.making import Task
 from streamrestore.pipeline.manifest import Manifest
 from streamrestore.pipeline.plan import OnProgress, Plan, Stop, make_restorer, plan_file, progress
@@ -133,7 +134,7 @@ class _Job:
 
     @property
     def _remark(self) -> str:
-        return f"restored by streamrestore {__version__}, settings {self.settings.digest}"
+        return remark_of(self.settings, self.files)
 
     def _copy(self, plan: Plan) -> SinkReport | None:
         """The input's packets in a new file; None where that cannot be."""

@@ -25,6 +25,18 @@ class JobFailure(msgspec.Struct, frozen=True):
     exit_code: int
 
 
+class JobSkipped(msgspec.Struct, frozen=True):
+    """A file of several whose result was there already."""
+
+    input: str
+    output: str
+    skipped: str = "done already"
+
+
+Outcome = JobReport | JobFailure | JobSkipped
+"""What became of one file."""
+
+
 def check_report(path: Path, others: Sequence[Path], *, overwrite: bool) -> None:
     """Find out, before any work, whether a report can be written.
 
@@ -48,7 +60,7 @@ def check_report(path: Path, others: Sequence[Path], *, overwrite: bool) -> None
         raise OutputError(f"--report {path}: its folder is not writable")
 
 
-def write_report(path: Path, reports: Sequence[JobReport | JobFailure]) -> None:
+def write_report(path: Path, reports: Sequence[Outcome]) -> None:
     """Write the report of one file as an object, those of several as a list of them.
 
     Raises:

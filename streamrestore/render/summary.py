@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from streamrestore.pipeline.report import ClipReport, JobReport
+from streamrestore.render.report_json import JobFailure, JobSkipped, Outcome
 from streamrestore.render.words import counted, duration, plain, quantity
 
 
@@ -24,6 +26,19 @@ def job_summary(report: JobReport) -> list[str]:
     return lines
 
 
+def files_table(outcomes: Sequence[Outcome]) -> list[str]:
+    """A line for each of several files, and one for all of them."""
+    rows = [_row(outcome) for outcome in outcomes]
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join((what.ljust(wide[0]), frames.rjust(wide[1]), restored.rjust(wide[2]), name))
+        for what, frames, restored, name in rows
+    ]
+    counts = Counter(row[0] for row in rows)
+    total = ", ".join(f"{counts[what]} {what}" for what in OUTCOMES if counts[what])
+    return [*lines, f"{quantity(len(rows), 'file')}: {total}"]
+
+
 def restored_frames(clips: tuple[ClipReport, ...]) -> dict[str, int]:
     """Frames by the branch that restored them, the most frequent first."""
     counts: Counter[str] = Counter()
@@ -31,6 +46,22 @@ def restored_frames(clips: tuple[ClipReport, ...]) -> dict[str, int]:
         if clip.branch != "none" and clip.strength > 0:
             counts[clip.branch] += clip.stop_frame - clip.start_frame
     return dict(counts.most_common())
+
+
+OUTCOMES = ("restored", "copied", "damaged", "done already", "failed")
+"""In the order in which they are counted."""
+
+
+def _row(outcome: Outcome) -> tuple[str, str, str, str]:
+    """What became of a file, its frames, those restored, and its name."""
+    name = plain(outcome.output)
+    if isinstance(outcome, JobFailure):
+        return "failed", "", "", plain(outcome.input)
+    if isinstance(outcome, JobSkipped):
+        return "done already", "", "", name
+    what = "damaged" if outcome.has_losses else "copied" if outcome.copied else "restored"
+    branches = ", ".join(f"{branch} {count}" for branch, count in restored_frames(outcome.clips).items())
+    return what, quantity(outcome.frames, "frame"), branches, name
 
 
 def _what(report: JobReport) -> str:

@@ -48,7 +48,7 @@ def job(monkeypatch):
             return report_of(input=str(spec), output=str(output), **act)
 
     fake = Job()
-    monkeypatch.setattr("streamrestore.pipeline.job.restore_file", fake)
+    monkeypatch.setattr("streamrestore.cli.run.restore_file", fake)
     return fake
 
 
@@ -150,6 +150,69 @@ class TestSeveral:
         assert f"nothing is left of {videos}/out/b.mp4; done: {videos}/out/a.mp4" in result.stderr
 
 
+@pytest.fixture
+def tree(tmp_path):
+    """A folder with videos at two depths, and what is none."""
+    for name in ("a.mp4", "sub/b.mkv", "sub/.hidden.mp4", ".git/c.mp4"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        write_video(tmp_path / "in" / name, frames=3, size=(32, 24))
+    (tmp_path / "in" / "notes.txt").write_text("no video")
+    return tmp_path
+
+
+class TestFolders:
+    """A folder in, a folder out."""
+
+    def test_mirrored(self, tree):
+        """Every video has its place, a folder that is made; hidden ones and texts stay out."""
+        result = invoke(tree / "in", "-o", tree / "new" / "out", *QUICK)
+        assert result.exit_code == 0
+        made = sorted(str(path.relative_to(tree / "new")) for path in (tree / "new").rglob("*.*"))
+        assert made == ["out/a.mp4", "out/sub/b.mkv"]
+        assert result.stdout.splitlines()[-1] == "2 files: 2 copied"
+
+    def test_done_already(self, tree):
+        """A second run does what is new or was changed, with other settings all, and says so."""
+        arguments = (tree / "in", "-o", tree / "out", *QUICK)
+        invoke(*arguments)
+        write_video(tree / "in" / "new.mp4", frames=3, size=(32, 24))
+        result = invoke(*arguments)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout.splitlines()[-1] == "3 files: 1 copied, 2 done already"
+
+        write_video(tree / "in" / "a.mp4", frames=4, size=(32, 24))
+        changed = invoke(*arguments)
+        assert changed.exit_code == 1
+        assert f"{tree}/out/a.mp4" in changed.stderr
+        assert changed.stdout.splitlines()[-1] == "3 files: 2 done already, 1 failed"
+        assert invoke(*arguments, "--crf", "30").stdout.splitlines()[-1] == "3 files: 3 failed"
+        assert invoke(*arguments, "--overwrite").stdout.splitlines()[-1] == "3 files: 3 copied"
+
+    def test_one_bad_file(self, tree):
+        """It stops nobody, and is told at the end, too; unless it should."""
+        (tree / "in" / "a.mp4").write_text("no video")
+        result = invoke(tree / "in", "-o", tree / "out", *QUICK)
+        assert result.exit_code == 1
+        assert result.stderr.count("\n") == 1
+        *_, failed, done, total = result.stdout.splitlines()
+        assert failed.startswith("failed ")
+        assert failed.endswith(f" {tree}/in/a.mp4")
+        assert done.endswith("out/sub/b.mkv")
+        assert total == "2 files: 1 copied, 1 failed"
+        fast = invoke(tree / "in", "-o", tree / "fast", "--fail-fast", *QUICK)
+        assert (fast.exit_code, fast.stdout) == (1, "")
+
+    def test_json_lines(self, tree):
+        """Programs get a line per file."""
+        arguments = (tree / "in", "-o", tree / "out", "--branch", "none", "--progress", "json")
+        for expected in ("frames", "skipped"):
+            result = invoke(*arguments)
+            reports = [
+                json.loads(line)["report"] for line in result.stderr.splitlines() if '"report"' in line
+            ]
+            assert [expected in report for report in reports] == [True, True]
+
+
 class TestReport:
     """``--report``."""
 
@@ -243,7 +306,7 @@ class TestReal:
         ("arguments", "status"),
         [
             (["no.mp4", "-o", "r.mp4"], 1),
-            ([".", "-o", "r.mp4"], 1),
+            ([".", "-o", "r.mp4"], 2),
             (["a.mp4", "-o", "a.mp4"], 1),
             (["a.mp4", "-o", "b.mp4"], 1),
             (["a.mp4", "-o", "no/r.mp4"], 1),

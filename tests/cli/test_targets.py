@@ -61,3 +61,50 @@ class TestPlan:
         """``file:`` in front changes nothing."""
         (target,) = plan_targets(["file:///tmp/a.mp4"], Path("out.mp4"))
         assert target.input == "/tmp/a.mp4"  # noqa: S108
+
+
+class TestFolders:
+    """Inputs that are folders."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        """Files of several kinds, at several depths."""
+        for name in ("b.mp4", "a.wmv", "a.mkv", "deep/er/c.dat", "deep/d.MOV", "out/e.mp4", ".cache/f.mp4"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
+        return tmp_path
+
+    def names(self, folder, output, match=()):
+        """Inputs and outputs, from the folders on."""
+        targets = plan_targets([str(folder)], output, match)
+        assert all(target.found for target in targets)
+        return {
+            str(Path(target.input).relative_to(folder)): str(target.output.relative_to(output))
+            for target in targets
+        }
+
+    def test_videos_and_their_places(self, folder):
+        """In order, mirrored; the output's folder is not an input; no two go to one file."""
+        assert self.names(folder, folder / "out") == {
+            "a.mkv": "a.mkv", "a.wmv": "a.wmv.mkv", "b.mp4": "b.mp4", "deep/d.MOV": "deep/d.MOV",
+        }  # fmt: skip
+
+    @pytest.mark.parametrize("pattern", ["*.dat", "deep/er/*"])
+    def test_patterns(self, folder, pattern):
+        """They decide alone, by name or by place."""
+        assert self.names(folder, folder / "out", [pattern]) == {"deep/er/c.dat": "deep/er/c.mkv"}
+
+    def test_beside_files(self, folder, tmp_path):
+        """Folders and files may be given together."""
+        targets = plan_targets([str(folder / "deep"), "x/y.mp4"], tmp_path / "new")
+        assert [str(target.output.relative_to(tmp_path / "new")) for target in targets] == ["d.MOV", "y.mp4"]
+
+    def test_refusals(self, folder):
+        """A file for a folder, a folder into itself, and a folder without videos."""
+        for output in (folder / "b.mp4", folder / "new.mkv"):
+            with pytest.raises(UsageError, match="must be one, too"):
+                plan_targets([str(folder)], output)
+        with pytest.raises(UsageError, match="name another"):
+            plan_targets([str(folder)], folder / "deep" / "..")
+        with pytest.raises(UsageError, match="there is no video in this folder"):
+            plan_targets([str(folder / "deep" / "er")], folder / "new")

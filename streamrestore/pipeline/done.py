@@ -1,0 +1,38 @@
+"""Whether a file is the result of a job already: outputs say what made them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+
+from streamrestore import __version__
+from streamrestore.errors import InputError
+from streamrestore.pipeline.fingerprint import hash_input
+from streamrestore.settings import JobSettings
+
+_DIGITS = 12
+
+
+def remark_of(settings: JobSettings, files: Sequence[Path]) -> str:
+    """What the comment of an output says: the version, the settings, and the input if it is files.
+
+    Raises:
+        InputUnreadable: a file has gone, or cannot be read.
+    """
+    made = f"restored by streamrestore {__version__}, settings {settings.digest}"
+    return f"{made}, input {hash_input(files)[:_DIGITS]}" if files else made
+
+
+def is_done(output: Path, settings: JobSettings, files: Sequence[Path]) -> bool:
+    """Whether `output` is what this version makes of these files with these settings.
+
+    An output has its name only when it is complete. Containers that hold no comment cannot say it.
+    """
+    try:
+        with av.open(str(output)) as container:
+            comment = container.metadata.get("comment", "") or container.metadata.get("COMMENT", "")
+        return comment.endswith(remark_of(settings, files))
+    except (av.error.FFmpegError, OSError, ValueError, InputError):
+        return False
