@@ -23,8 +23,10 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the video that the README's user has."""
+    """A folder with the videos that the README's user has."""
     shutil.copy(CLIP, tmp_path / "dashcam.mp4")
+    (tmp_path / "recordings").mkdir()
+    shutil.copy(CLIP, tmp_path / "recordings" / "monday.mp4")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -41,6 +43,7 @@ class TestReadme:
             result = subprocess.run(words, capture_output=True, text=True)
             assert result.returncode == 0, (line, result.stderr)
         assert {"restored.mp4", "report.json", "comparison.mp4"} <= {p.name for p in folder.iterdir()}
+        assert (folder / "restored" / "monday.mp4").exists()
 
     @pytest.mark.parametrize("code", blocks("python"))
     def test_python_runs(self, code: str, folder: Path) -> None:
