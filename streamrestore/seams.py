@@ -69,6 +69,11 @@ class SourceInfo:
     frame_count: int | None = None
     is_live: bool = False
 
+    @property
+    def displayed_size(self) -> tuple[int, int]:
+        """(width, height) after rotation."""
+        return (self.height, self.width) if self.rotation % 180 else (self.width, self.height)
+
 
 @dataclass(slots=True)
 class SourceStatus:

@@ -64,6 +64,8 @@ class RestoreSettings(Settings, frozen=True):
     strength: Strength = DEFAULT_STRENGTH
     gates: tuple[Annotated[float, msgspec.Meta(ge=0.0)], ...] | None = None
     """Multipliers of the denoiser's gates, one per level."""
+    mask: tuple[str, ...] = ()
+    """What of the picture stays as it is: ``x,y,w,h`` as displayed, or a picture that is white there."""
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     threads: Count = 1

@@ -23,6 +23,9 @@ from streamrestore.cli.shared import Session, debug_option
 @setting("--branch", "restore.branch", "Restore everything with one branch, instead of what each clip needs.")
 @setting("--strength", "restore.strength", "0 changes nothing, 1 is as trained, up to 1.5.", metavar="FACTOR")
 @setting("--gates", "restore.gates", "Multipliers of the noise branch's gates: 1,1,0.5.", metavar="A,B,...")
+@click.option("--mask", "restore__mask", multiple=True, metavar="X,Y,W,H",
+              callback=lambda _context, _option, given: given or None,
+              help="Leave this part alone (pixels as displayed), or where a picture is white.")  # fmt: skip
 @setting("--max-passes", "restore.policy.max_passes", "Branches that one clip may pass through.")
 @setting("--device", "restore.device", "Where networks run: auto, cpu, cuda, cuda:1.", metavar="NAME")
 @setting("--precision", "restore.precision", "What networks calculate in.")

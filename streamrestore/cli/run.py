@@ -24,7 +24,7 @@ from streamrestore.errors import (
     UsageError,
     WeightsError,
 )
-from streamrestore.pipeline.done import is_done
+from streamrestore.pipeline.done import is_done, job_files
 from streamrestore.pipeline.job import restore_file
 from streamrestore.pipeline.plan import make_restorer
 from streamrestore.pipeline.report import JobReport
@@ -100,7 +100,8 @@ class Run:
             if target.found:
                 with translated(target.output.parent, "create"):
                     target.output.parent.mkdir(parents=True, exist_ok=True)
-                if is_done(target.output, self._settings, files) and not self._settings.encode.overwrite:
+                known = job_files(target.input, self._settings)
+                if not self._settings.encode.overwrite and is_done(target.output, self._settings, known):
                     self._skip(target)
                     return False
             path = files[0] if len(files) == 1 and files[0].is_file() else None

@@ -8,11 +8,19 @@ from pathlib import Path
 import av
 
 from streamrestore import __version__
+from streamrestore.decode import input_files
 from streamrestore.errors import InputError
 from streamrestore.pipeline.fingerprint import hash_input
+from streamrestore.pipeline.mask import mask_files
 from streamrestore.settings import JobSettings
 
 _DIGITS = 12
+
+
+def job_files(spec: str, settings: JobSettings) -> tuple[Path, ...]:
+    """All files that a result follows from: those of the input, none for a URL, and those of masks."""
+    files = input_files(spec)
+    return (*files, *mask_files(settings.restore.mask)) if files else ()
 
 
 def remark_of(settings: JobSettings, files: Sequence[Path]) -> str:

@@ -12,9 +12,10 @@ from streamrestore.encode import CannotCopy, OutputPlan, check_output, copy_file
 from streamrestore.engine import LARGEST, SMALLEST, Restorer
 from streamrestore.errors import DamagedInput, Interrupted, UnsupportedVideo, UsageError
 from streamrestore.frames import NOT_YCBCR
-from streamrestore.pipeline.done import remark_of
+from streamrestore.pipeline.done import job_files, remark_of
 from streamrestore.pipeline.making import Task
 from streamrestore.pipeline.manifest import Manifest
+from streamrestore.pipeline.mask import read_mask
 from streamrestore.pipeline.plan import OnProgress, Plan, Stop, make_restorer, plan_file, progress
 from streamrestore.pipeline.report import JobReport, StreamReport
 from streamrestore.pipeline.resume import restore_in_segments
@@ -55,11 +56,12 @@ def restore_file(
     """
     if restorer is not None and settings.workers > 1:
         raise UsageError("worker processes make their own restorers: give workers or a restorer, not both")
-    files = input_files(spec)
-    source_path = files[0] if len(files) == 1 and files[0].is_file() else None
+    inputs, files = input_files(spec), job_files(spec, settings)
+    source_path = inputs[0] if len(inputs) == 1 and inputs[0].is_file() else None
     with open_source(spec) as source:
         output_plan = check_output(output, source_path, settings.encode, source.info)
         name = source.info.name
+        read_mask(settings.restore.mask, *source.info.displayed_size)
     stop, on_progress = stop or _never, on_progress or _ignore
     restorer = restorer or make_restorer(settings)
     restorer.check(settings.restore.branch, settings.restore.strength, settings.restore.gates)
@@ -164,7 +166,7 @@ class _Job:
         copied: bool,
     ) -> JobReport:
         info, status = plan.info, self.restorer.status
-        width, height = _displayed(info)
+        width, height = info.displayed_size
         left_out = (text for text in sink.dropped if " stream " not in text)  # streams tell it themselves
         return JobReport(
             version=__version__,
@@ -203,10 +205,6 @@ def _streams(info: SourceInfo, report: SinkReport, copied: bool) -> tuple[Stream
         outcome = "restored" if is_video and not copied else "copied" if packets else "dropped"
         rows.append(StreamReport(stream.index, stream.kind, stream.codec, outcome, packets, why))  # type: ignore[arg-type]
     return tuple(rows)
-
-
-def _displayed(info: SourceInfo) -> tuple[int, int]:
-    return (info.height, info.width) if info.rotation % 180 else (info.width, info.height)
 
 
 def _check_pictures(info: SourceInfo) -> None:

@@ -15,6 +15,7 @@ from streamrestore.engine import Restorer
 from streamrestore.errors import InputUnreadable
 from streamrestore.frames import FrameBatch
 from streamrestore.pipeline.crew import Done, News, Stop, Tell, Work, run_crew
+from streamrestore.pipeline.mask import read_mask
 from streamrestore.pipeline.plan import Plan, make_restorer
 from streamrestore.pipeline.runner import Runner, Tally
 from streamrestore.pipeline.segments import Segment
@@ -194,11 +195,15 @@ class _Until:
 def _make_neighbours(task: Task, restorer: Restorer, segments: Sequence[Segment], watch: Watch) -> Tally:
     settings, plan = task.settings.restore, task.plan
     starts = [window.start for window in plan.windows]
+    mask = read_mask(settings.mask, *plan.info.displayed_size)
 
     def restore(batch: FrameBatch) -> Iterator[Restored]:
         for number, part in split_batch(batch, starts):
             decision = plan.decisions[number]
-            yield Restored(restorer.apply(part, decision, settings.gates), decision, decision.estimate)
+            frames = restorer.apply(part, decision, settings.gates)
+            if mask is not None and not decision.bypass:
+                frames = mask.keep(part, frames)
+            yield Restored(frames, decision, decision.estimate)
 
     first = segments[0]
     start = round(first.start_seconds / plan.info.time_base) if first.first_frame else None
