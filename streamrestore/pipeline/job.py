@@ -179,7 +179,13 @@ class _Job:
             streams=_streams(info, sink, copied),
             losses=plan.losses,
             assumed=info.color.coding(info.format, width, height).assumed,
-            notes=(*plan.notes, *([] if copied else _hdr_notes(info)), *notes, *sink.notes, *left_out),
+            notes=(
+                *plan.notes,
+                *_picture_notes(plan, self.settings, copied=copied),
+                *notes,
+                *sink.notes,
+                *left_out,
+            ),
             codec=info.video.codec if copied else sink.codec,
             width=width,
             height=height,
@@ -236,10 +242,18 @@ def _hdr_coding(info: SourceInfo) -> str:
     return HDR_TRANSFERS.get(info.color.transfer, marked)
 
 
-def _hdr_notes(info: SourceInfo) -> list[str]:
-    """What of high dynamic range is not in pictures that were encoded anew."""
-    left = ", ".join(info.hdr_metadata)
-    return [f"HDR metadata ({left}) cannot be written; colour tags are"] if left else []
+def _picture_notes(plan: Plan, settings: JobSettings, *, copied: bool) -> list[str]:
+    """What became of fields, and of what pictures of high dynamic range carry beside their samples."""
+    notes = plan.scan_notes
+    if plan.scan_words and copied:
+        notes = [f"{plan.scan_words}: copied as it is"]
+    if settings.restore.interlaced == "bwdif" and (copied or plan.why_kept):
+        why = "it was copied; --force-encode deinterlaces it" if plan.deinterlace else plan.why_kept
+        notes.append(f"--interlaced bwdif did nothing: {why}")
+    if plan.info.hdr_metadata and not copied:
+        left = ", ".join(plan.info.hdr_metadata)
+        notes.append(f"HDR metadata ({left}) cannot be written; colour tags are")
+    return notes
 
 
 def _refuse_losses(name: str, losses: dict[str, int]) -> None:
