@@ -20,6 +20,7 @@ from streamrestore.frames import Frame, FrameBatch
 from tests.media import (
     Planes,
     field_marks,
+    flip_bytes,
     from_frame,
     plane_shapes,
     random_planes,
@@ -160,6 +161,24 @@ class TestPictures:
         assert not any(frame.interlaced for frame in plain)
         assert all(same(a, b) for a, b in zip(plain, after, strict=True))
 
+    def test_change_on_the_way(self) -> None:
+        """Size, format or tags change: every frame still comes out, in order, as what it was."""
+        kinds = [("yuv420p", SIZE, 1), ("yuv420p", (64, 48), 1), ("gray10le", SIZE, 1), ("yuv422p", SIZE, 6)]
+
+        def frames() -> Iterator[av.VideoFrame]:
+            for number, (pix_fmt, size, matrix) in enumerate(kind for kind in kinds for _ in range(3)):
+                marks = field_marks(pix_fmt, size, "top")
+                marks.push(to_frame(random_planes(pix_fmt, size, seed=number), pix_fmt, size))
+                frame = marks.vpull()
+                frame.pts, frame.colorspace = (None if number == 1 else number), matrix
+                yield frame
+
+        after = list(deinterlace(frames()))
+
+        assert [frame.pts for frame in after] == [0, None, *range(2, 12)]
+        found = [(frame.format.name, (frame.width, frame.height), int(frame.colorspace)) for frame in after]
+        assert found == [kind for kind in kinds for _ in range(3)]
+
     @pytest.mark.parametrize("count", [1, 2, 3])
     def test_short(self, tmp_path: Path, count: int) -> None:
         """No picture is lost at the end, however few there are."""
@@ -228,6 +247,24 @@ class TestInTheMiddle:
         one, _ = read(tmp_path / "a.mkv", deinterlace=True)
         two, _ = read(tmp_path / "a.mkv", deinterlace=True, threads=2)
         assert all(same(a, b) for a, b in zip(one, two, strict=True))
+
+
+class TestDamage:
+    @pytest.mark.parametrize("name", ["a.ts", "b.ts", "a.mp4"])
+    def test_counted_alike(self, tmp_path: Path, name: str) -> None:
+        """What is lost, and which pictures are damaged, does not depend on the filter."""
+        write_video(tmp_path / name, planes=woven(40), interlaced="top", **FILES[name])
+        flip_bytes(tmp_path / name, 30)
+
+        found = []
+        for deinterlaced in (False, True):
+            with open_source(tmp_path / name, deinterlace=deinterlaced) as source:
+                frames = [frame for batch in source for frame in batch.frames]
+                marks = [(frame.pts, frame.duration, frame.corrupt) for frame in frames]
+                found.append((marks, dict(source.status.losses), source.status.notes))
+
+        assert found[0] == found[1]
+        assert found[0][1]
 
 
 class TestCanDeinterlace:

@@ -90,6 +90,16 @@ class TestJob:
         assert not any("interlaced" in note for note in silent.notes)
         assert "--interlaced bwdif did nothing: no picture is marked as interlaced" in asked.notes
 
+    def test_single_fields(self, tmp_path: Path, restorer: Restorer) -> None:
+        """HEVC stores fields as pictures of their own: nothing is to be made whole."""
+        options = {"x265-params": "log-level=none:interlace=tff", "preset": "ultrafast"}
+        write_video(tmp_path / "a.mkv", planes=woven(6), codec="libx265", options=options, rate=50)
+        assert all(read_planes(tmp_path / "a.mkv").interlaced)
+
+        report = run(tmp_path / "a.mkv", tmp_path / "b.mkv", restorer)
+
+        assert "interlaced (50 fields/s): kept, since each picture is a single field" in report.notes
+
     @pytest.mark.parametrize("wanted", ["auto", "bwdif"])
     def test_copy_is_a_copy(self, tmp_path: Path, restorer: Restorer, wanted: str) -> None:
         """Where nothing is restored, fields are copied with the packets."""
