@@ -131,6 +131,10 @@ NOT_YCBCR = {
 """Codings that are not one linear matrix away from RGB; their pictures are not restored."""
 
 
+HDR_TRANSFERS = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}
+"""Transfer characteristics of high dynamic range (ITU-T H.273, table 3)."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One picture.
@@ -150,6 +154,8 @@ class Frame:
     key: bool = False
     corrupt: bool = False
     interlaced: bool = False
+    top_field_first: bool = False
+    """Of an interlaced picture: the field with the top line is the earlier one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -68,6 +68,8 @@ class SourceInfo:
     """Of the video stream as the container claims, in seconds."""
     frame_count: int | None = None
     is_live: bool = False
+    hdr_metadata: tuple[str, ...] = ()
+    """What the first picture carries beside its samples, such as ``mastering display``."""
 
     @property
     def displayed_size(self) -> tuple[int, int]:

@@ -71,6 +71,10 @@ class RestoreSettings(Settings, frozen=True):
     threads: Count = 1
     """Threads of torch on the CPU; decoder and encoder threads work beside them."""
     decoder_threads: Count = 1
+    hdr: Literal["refuse", "pass"] = "refuse"
+    """HDR pictures (PQ, HLG) that need restoring: refuse them, or treat their codes as if they were SDR."""
+    interlaced: Literal["auto", "keep", "bwdif"] = "auto"
+    """Deinterlace a video that is restored if it is marked as interlaced, never, or in any case."""
     policy: PolicySettings = PolicySettings()
 
 
@@ -104,8 +108,11 @@ class JobSettings(Settings, frozen=True):
     def digest(self) -> str:
         """`settings_hash` of what decides how the result looks, and of nothing else."""
         encode = msgspec.structs.replace(self.encode, overwrite=False, force_encode=False)
+        restore = msgspec.structs.replace(self.restore, hdr="refuse")  # a permission
         return settings_hash(
-            msgspec.structs.replace(self, encode=encode, strict=False, workers=1, resume=True)
+            msgspec.structs.replace(
+                self, restore=restore, encode=encode, strict=False, workers=1, resume=True
+            )
         )
 
 

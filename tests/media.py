@@ -16,6 +16,7 @@ from typing import Any, Literal
 import av
 import numpy as np
 import numpy.typing as npt
+from av.filter import Graph
 from av.video.format import VideoFormat
 
 Planes = list[npt.NDArray[Any]]
@@ -104,7 +105,7 @@ def write_video(
     transfer: int | None = None,
     rotation: int = 0,
     sample_aspect_ratio: Fraction | None = None,
-    interlaced: bool = False,
+    interlaced: bool | Literal["top", "bottom"] = False,
     audio: bool | Mapping[str, Any] = False,
     container: str | None = None,
     container_options: Mapping[str, str] | None = None,
@@ -120,7 +121,8 @@ def write_video(
         start: added to every time.
         matrix, range, primaries, transfer: colour tags, numbered as in H.273 (range as FFmpeg's).
         rotation: degrees counterclockwise to turn the picture by for display.
-        interlaced: flag the frames as interlaced, top field first (libx264, mpeg2video).
+        interlaced: mark the frames as interlaced (libx264, mpeg2video, ffv1, prores_ks); top field first
+            unless it says otherwise.
         audio: add an AAC tone; keywords are `seconds`, `rate`, `codec`.
     """
     path = Path(path)
@@ -155,6 +157,7 @@ def write_video(
             context.flags |= (1 << 18) | (1 << 29)  # interlaced DCT and motion estimation
         if rotation:
             stream.set_display_rotation(rotation)
+        marks = field_marks(pix_fmt, size, interlaced) if interlaced else None
         tone = _add_tone(out, audio, len(planes) / rate) if audio else None
         for picture, time in zip(planes, times, strict=True):
             frame = to_frame(picture, pix_fmt, size)
@@ -162,12 +165,28 @@ def write_video(
             for name, value in {"colorspace": matrix, "color_range": range}.items():
                 if value is not None:
                     setattr(frame, name, value)
+            if marks is not None:
+                marks.push(frame)
+                frame = marks.vpull()
+                frame.pts, frame.time_base = time + start, time_base
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
         if tone is not None:
             for packet in tone:
                 out.mux(packet)
     return list(planes)
+
+
+def field_marks(pix_fmt: str, size: tuple[int, int], interlaced: bool | str) -> Graph:
+    """A filter that marks frames; PyAV's have no such attribute."""
+    graph = Graph()
+    nodes = [
+        graph.add("buffer", f"video_size={size[0]}x{size[1]}:pix_fmt={pix_fmt}:time_base=1/25"),
+        graph.add("setfield", "bff" if interlaced == "bottom" else "tff"),
+        graph.add("buffersink"),
+    ]
+    graph.link_nodes(*nodes).configure()
+    return graph
 
 
 def to_frame(planes: Planes, pix_fmt: str, size: tuple[int, int]) -> av.VideoFrame:

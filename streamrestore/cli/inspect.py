@@ -69,7 +69,7 @@ def show(plan: Plan, console: Console) -> None:
     heading("Streams")
     console.print(streams.streams_table(info))
     heading("Picture")
-    console.print(streams.pairs(streams.picture_rows(info)))
+    console.print(streams.pairs(streams.picture_rows(info, plan.scan_notes)))
     heading("Frames")
     console.print(streams.pairs(streams.timing_rows(info, plan.timing, plan.frames)))
     if plan.clips:

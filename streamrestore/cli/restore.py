@@ -29,6 +29,8 @@ from streamrestore.cli.shared import Session, debug_option
 @setting("--max-passes", "restore.policy.max_passes", "Branches that one clip may pass through.")
 @setting("--device", "restore.device", "Where networks run: auto, cpu, cuda, cuda:1.", metavar="NAME")
 @setting("--precision", "restore.precision", "What networks calculate in.")
+@setting("--hdr", "restore.hdr", "HDR (PQ, HLG) that needs restoring; pass treats it as it is coded.")
+@setting("--interlaced", "restore.interlaced", "Interlaced video: keep its fields, or deinterlace it.")
 @encode_options
 @setting("--force-encode", "encode.force_encode", "Encode even if nothing needs restoring.")
 @setting("--strict", "strict", "Refuse damaged input instead of restoring what decodes.")

@@ -89,12 +89,17 @@ def ffmpeg_name(format: PixelFormat) -> str:
     return f"yuv{sampling}p{depth}"
 
 
+def transparency() -> str:
+    """Why pictures with an alpha plane are refused, and what to do."""
+    return (
+        "transparency (alpha), and restoring would lose or damage it; "
+        "flatten it first, for example with: ffmpeg -i IN -vf format=yuv420p OUT"
+    )
+
+
 def _why_not(name: str) -> str:
     if re.search(r"yuva|gbrap|rgba|bgra|argb|abgr|^ya\d|^ayuv|vuya|uyva|^yaf", name):
-        return (
-            "which carries transparency (alpha), and restoring would lose or damage it; "
-            "flatten it first, for example with: ffmpeg -i IN -vf format=yuv420p OUT"
-        )
+        return f"which carries {transparency()}"
     if re.search(r"f(16|32)|rgb96|rgba128", name):
         return "floating point or wider than 16 bits, which is not handled; convert it to 16 bits first"
     if name.startswith("bayer"):

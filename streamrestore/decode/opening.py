@@ -31,6 +31,7 @@ class OpenOptions:
     start: int | None = None
     start_index: int = 0
     seek: bool = True
+    deinterlace: bool = False
 
 
 Opener = Callable[[str, OpenOptions], Source]
@@ -46,6 +47,7 @@ def open_source(
     start: int | None = None,
     start_index: int = 0,
     seek: bool = True,
+    deinterlace: bool = False,
 ) -> Source:
     """Open a file, a URL, or numbered pictures (``frames/%05d.png``).
 
@@ -60,6 +62,8 @@ def open_source(
         start_index: index of that picture.
         seek: jump to `start`; without, everything before it is decoded (and, for an input with
             damaged timestamps, the timestamps equal those of a pass over the whole input).
+        deinterlace: make whole pictures, as many and at the same times, of those that are marked as
+            interlaced (FFmpeg's bwdif). It adds a delay of one picture.
 
     Raises:
         UsageError: an unknown decoder, or an option out of range.
@@ -67,7 +71,8 @@ def open_source(
     """
     if threads < 0 or batch_size < 1:
         raise UsageError(f"threads must be at least 0, batch_size at least 1, not {threads=}, {batch_size=}")
-    options = OpenOptions(threads, batch_size, Fraction(rate) if rate else None, start, start_index, seek)
+    rate = Fraction(rate) if rate else None
+    options = OpenOptions(threads, batch_size, rate, start, start_index, seek, deinterlace)
     name = "pyav" if decoder == "auto" else decoder
     if name not in OPENERS:
         raise UsageError(f"there is no decoder {decoder!r}; known are auto, {', '.join(sorted(OPENERS))}")
@@ -111,6 +116,7 @@ def open_pyav(spec: str, options: OpenOptions) -> Source:
         start=options.start,
         start_index=options.start_index,
         seek=options.seek,
+        deinterlaced=options.deinterlace,
     )
     source.status.losses.update(losses)
     return source

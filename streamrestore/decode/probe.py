@@ -8,16 +8,25 @@ from typing import Any
 
 import av
 from av.container import InputContainer
+from av.sidedata.sidedata import Type as SideData
 from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from streamrestore.decode.formats import layout_of
+from streamrestore.decode.formats import layout_of, transparency
 from streamrestore.errors import NoVideo, UnsupportedVideo
 from streamrestore.frames import ColorInfo, Range
 from streamrestore.seams import SourceInfo, StreamInfo
 
 _NO_PICTURES = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+_HDR_METADATA = {
+    SideData.MASTERING_DISPLAY_METADATA: "mastering display",
+    SideData.CONTENT_LIGHT_LEVEL: "content light level",
+    SideData.DYNAMIC_HDR_PLUS: "HDR10+",
+    SideData.DOVI_METADATA: "Dolby Vision",
+    SideData.DYNAMIC_HDR_VIVID: "HDR Vivid",
+    SideData.AMBIENT_VIEWING_ENVIRONMENT: "ambient viewing environment",
+}
 _LIVE = ("rtsp", "rtp", "sdp", "rtmp", "whip")
 
 
@@ -76,6 +85,8 @@ def source_info(
     except UnsupportedVideo as error:
         raise UnsupportedVideo(f"{name}: {error}") from None
     video = stream_info(stream)
+    if "1" in _tags(stream.metadata, "ALPHA_MODE"):  # WebM's VP8 and VP9: the decoder leaves it out
+        raise UnsupportedVideo(f"{name}: its {video.codec} pictures are stored beside {transparency()}")
     return SourceInfo(
         name=name,
         container=container.format.name,
@@ -94,6 +105,7 @@ def source_info(
         duration=video.duration or _until(claimed_end(container, stream), video.start),
         frame_count=stream.frames or None,
         is_live=any(word in container.format.name.split(",") for word in _LIVE),
+        hdr_metadata=hdr_metadata(first),
     )
 
 
@@ -124,6 +136,11 @@ def rotation_of(frame: VideoFrame) -> tuple[int, bool]:
     """Degrees counterclockwise to turn the picture by for display, and whether that is exact."""
     degrees = frame.rotation
     return round(degrees / 90) % 4 * 90, degrees % 90 == 0
+
+
+def hdr_metadata(frame: VideoFrame) -> tuple[str, ...]:
+    """What a frame carries about high dynamic range beside its samples, in words."""
+    return tuple(word for kind, word in _HDR_METADATA.items() if kind in frame.side_data)
 
 
 def claimed_end(container: InputContainer, stream: VideoStream) -> Fraction | None:

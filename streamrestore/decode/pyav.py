@@ -18,6 +18,7 @@ from streamrestore.decode import losses as kinds
 from streamrestore.decode import probe
 from streamrestore.decode.clock import DEFAULT_RATE, Clock, Repair
 from streamrestore.decode.formats import Layout, layout_of
+from streamrestore.decode.interlace import FieldOrder, deinterlace
 from streamrestore.decode.reader import Part, Reader
 from streamrestore.errors import InputUnreadable, UnsupportedVideo, UsageError
 from streamrestore.frames import ColorInfo, Frame, FrameBatch, PixelFormat, Plane
@@ -57,6 +58,7 @@ class PyAVSource:
         start: timestamp before which pictures are decoded, but not given out.
         start_index: index of the first picture that is given out.
         seek: go to `start` by way of the index instead of decoding everything before it.
+        deinterlaced: pictures that are marked as interlaced go through `interlace.deinterlace`.
 
     Raises:
         InputError: it cannot be opened, has no video, or no picture can be decoded.
@@ -73,9 +75,11 @@ class PyAVSource:
         start: int | None = None,
         start_index: int = 0,
         seek: bool = True,
+        deinterlaced: bool = False,
     ) -> None:
         self._parts, self._name, self._threads = parts, name, threads
         self._batch_size, self._start, self._index, self._seek = batch_size, start, start_index, seek
+        self._deinterlaced, self._order = deinterlaced, FieldOrder()
         self._status = SourceStatus()
         self._closed = False
         self._reader = Reader(parts[0], name, threads=threads, losses=self._status.losses)
@@ -150,23 +154,33 @@ class PyAVSource:
                 yield frame
 
     def _from_start(self, first: VideoFrame) -> Iterator[VideoFrame]:
-        """All frames, or those from a key frame at or before the wanted one."""
-        far = self._start is not None and first.pts is not None and self._start > first.pts
-        if far and self._seek and len(self._parts) == 1:
-            assert self._start is not None
+        """All frames, or those from a key frame at or before the wanted one.
+
+        To be deinterlaced, a picture needs the one before it, too.
+        """
+        wanted = None if self._start is None else self._start - self._deinterlaced
+        if wanted is not None and first.pts is not None and self._may_seek and wanted > first.pts:
             self._decoded.close()
-            self._decoded = self._reader.frames_from(self._start)
+            self._decoded = self._reader.frames_from(wanted)
         else:
             yield first
         del first
         yield from self._decoded
+
+    @property
+    def _may_seek(self) -> bool:
+        return self._seek and len(self._parts) == 1
+
+    def _pictures(self, first: VideoFrame) -> Iterator[VideoFrame]:
+        frames = self._from_start(first)
+        return deinterlace(frames, threads=self._threads) if self._deinterlaced else frames
 
     def _batches(self, first: VideoFrame) -> Iterator[FrameBatch]:
         current: _Kind | None = None
         frames: list[Frame] = []
         begin: int | None = None
         end = 0
-        for decoded, following in self._with_next_time(self._from_start(first)):
+        for decoded, following in self._with_next_time(self._pictures(first)):
             kind = self._kind(decoded)
             pts = self._stamp(decoded, following)
             if pts is None or (self._start is not None and pts < self._start):
@@ -245,6 +259,7 @@ class PyAVSource:
             key=decoded.key_frame,
             corrupt=corrupt,
             interlaced=decoded.interlaced_frame,
+            top_field_first=decoded.interlaced_frame and self._order.top_first(decoded),
         )
 
     def _batch(self, frames: list[Frame], kind: _Kind | None) -> FrameBatch:

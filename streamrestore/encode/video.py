@@ -46,7 +46,7 @@ class VideoEncoder:
             UnsupportedOutput: size or format change, or the container's rate does not fit the times.
         """
         self._check_same(batch)
-        if batch.frames and batch.frames[0].interlaced:
+        if any(frame.interlaced for frame in batch.frames):
             self._note("interlaced pictures are written as they are, but not marked as interlaced")
         for frame in batch.frames:
             picture = self._pictures(frame, batch)

@@ -44,7 +44,7 @@ def hash_input(paths: Iterable[Path]) -> str:
     return digest.hexdigest()[:_DIGITS]
 
 
-def hash_plan(clips: Sequence[Clip], decisions: Sequence[Decision]) -> str:
+def hash_plan(clips: Sequence[Clip], decisions: Sequence[Decision], *, deinterlace: bool = False) -> str:
     """A digest of what will be done with which pictures.
 
     Probabilities are left out: their last digits may differ between machines.
@@ -53,4 +53,5 @@ def hash_plan(clips: Sequence[Clip], decisions: Sequence[Decision]) -> str:
         (clip.start, clip.stop, clip.reason, decision.branches, decision.strength)
         for clip, decision in zip(clips, decisions, strict=True)
     ]
-    return hashlib.sha256(msgspec.json.encode(rows)).hexdigest()[:_DIGITS]
+    encoded = msgspec.json.encode((rows, deinterlace))
+    return hashlib.sha256(encoded).hexdigest()[:_DIGITS]

@@ -11,7 +11,7 @@ from streamrestore.decode import input_files, open_source
 from streamrestore.encode import CannotCopy, OutputPlan, check_output, copy_file, join_segments, video_head
 from streamrestore.engine import LARGEST, SMALLEST, Restorer
 from streamrestore.errors import DamagedInput, Interrupted, UnsupportedVideo, UsageError
-from streamrestore.frames import NOT_YCBCR
+from streamrestore.frames import HDR_TRANSFERS, NOT_YCBCR
 from streamrestore.pipeline.done import job_files, remark_of
 from streamrestore.pipeline.making import Task
 from streamrestore.pipeline.manifest import Manifest
@@ -107,7 +107,7 @@ class _Job:
         if settings.strict:
             _refuse_losses(plan.info.name, plan.losses)
         if not plan.bypass:
-            _check_pictures(plan.info)
+            _check_pictures(plan.info, settings.restore.hdr)
         began = time.monotonic()
         if plan.bypass and not settings.encode.force_encode:
             copied = self._copy(plan)
@@ -181,7 +181,13 @@ class _Job:
             streams=_streams(info, sink, copied),
             losses=plan.losses,
             assumed=info.color.coding(info.format, width, height).assumed,
-            notes=(*plan.notes, *notes, *sink.notes, *left_out),
+            notes=(
+                *plan.notes,
+                *_picture_notes(plan, self.settings, copied=copied),
+                *notes,
+                *sink.notes,
+                *left_out,
+            ),
             codec=info.video.codec if copied else sink.codec,
             width=width,
             height=height,
@@ -207,7 +213,7 @@ def _streams(info: SourceInfo, report: SinkReport, copied: bool) -> tuple[Stream
     return tuple(rows)
 
 
-def _check_pictures(info: SourceInfo) -> None:
+def _check_pictures(info: SourceInfo, hdr: str) -> None:
     """Refuse what cannot be restored rightly; to copy it is another matter."""
     sides = (info.width, info.height)
     if not (min(sides) >= SMALLEST and max(sides) <= LARGEST):
@@ -220,6 +226,32 @@ def _check_pictures(info: SourceInfo) -> None:
             f"{info.name}: its colour is coded as {NOT_YCBCR[info.color.matrix]}; "
             "convert it to BT.709 or BT.2020 first"
         )
+    coded = _hdr_coding(info)
+    if coded and hdr != "pass":
+        raise UnsupportedVideo(
+            f"{info.name}: its brightness is coded as {coded}, that is HDR, and the networks know SDR only; "
+            "convert it to SDR first, or use --hdr pass to have it treated as it is coded"
+        )
+
+
+def _hdr_coding(info: SourceInfo) -> str:
+    """How brightness of high dynamic range is coded, in words; empty for SDR."""
+    marked = "Dolby Vision" if "Dolby Vision" in info.hdr_metadata else ""
+    return HDR_TRANSFERS.get(info.color.transfer, marked)
+
+
+def _picture_notes(plan: Plan, settings: JobSettings, *, copied: bool) -> list[str]:
+    """What became of fields, and of what pictures of high dynamic range carry beside their samples."""
+    notes = plan.scan_notes
+    if plan.scan_words and copied:
+        notes = [f"{plan.scan_words}: copied as it is"]
+    if settings.restore.interlaced == "bwdif" and (copied or plan.why_kept):
+        why = "it was copied; --force-encode deinterlaces it" if plan.deinterlace else plan.why_kept
+        notes.append(f"--interlaced bwdif did nothing: {why}")
+    if plan.info.hdr_metadata and not copied:
+        left = ", ".join(plan.info.hdr_metadata)
+        notes.append(f"HDR metadata ({left}) cannot be written; colour tags are")
+    return notes
 
 
 def _refuse_losses(name: str, losses: dict[str, int]) -> None:

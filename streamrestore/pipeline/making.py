@@ -216,6 +216,7 @@ def _make_neighbours(task: Task, restorer: Restorer, segments: Sequence[Segment]
             start=start,
             start_index=first.first_frame,
             seek=plan.is_sound,
+            deinterlace=plan.deinterlace,
         ) as source:
             runner = Runner(_Until(source, segments[-1].stop_frame), restore, sink)
             runner.run(watch.on_tally, watch.stop)

@@ -10,11 +10,12 @@ from fractions import Fraction
 
 import msgspec
 
-from streamrestore.decode import open_source
+from streamrestore.decode import can_deinterlace, open_source
 from streamrestore.engine import GivenPlanes, Restorer, forced, load_restorer
 from streamrestore.errors import Interrupted
 from streamrestore.frames import FrameBatch
 from streamrestore.pipeline.report import ClipReport, Progress
+from streamrestore.pipeline.scan import Scan, describe_scan, field_rate, why_kept
 from streamrestore.route.router import spread
 from streamrestore.route.views import Views
 from streamrestore.seams import SourceInfo
@@ -50,6 +51,8 @@ class Plan:
         clips: the same for reports.
         frames: that decode.
         losses: what does not, by kind.
+        scan: how its pictures are marked, interlaced or not.
+        why_kept: why it is not deinterlaced, in words; empty if it is.
     """
 
     info: SourceInfo
@@ -60,6 +63,8 @@ class Plan:
     notes: tuple[str, ...]
     timing: FrameTiming
     seconds: float
+    scan: Scan
+    why_kept: str
 
     @property
     def clips(self) -> tuple[ClipReport, ...]:
@@ -76,6 +81,25 @@ class Plan:
         """Frames that are touched."""
         pairs = zip(self.windows, self.decisions, strict=True)
         return sum(window.stop - window.start for window, decision in pairs if not decision.bypass)
+
+    @property
+    def deinterlace(self) -> bool:
+        """True if pictures marked as interlaced are to go through bwdif."""
+        return not self.why_kept
+
+    @property
+    def scan_words(self) -> str:
+        """How the video is interlaced, with its field rate; empty if it is not."""
+        if not self.scan.interlaced:
+            return ""
+        info = self.info
+        return describe_scan(self.scan, field_rate(info.rate, self.timing.mean_ms, codec=info.video.codec))
+
+    @property
+    def scan_notes(self) -> list[str]:
+        """How the video is interlaced, and what restoring does about it; nothing if it is not."""
+        done = f"kept, since {self.why_kept}" if self.why_kept else "deinterlaced with bwdif"
+        return [f"{self.scan_words}: {done}"] if self.scan_words else []
 
     @property
     def is_sound(self) -> bool:
@@ -118,6 +142,13 @@ def plan_file(
     else:
         decision = forced(settings.restore.branch, settings.restore.strength)
         decisions = [decision] * len(windows)
+    kept = why_kept(
+        look.scan,
+        settings.restore.interlaced,
+        restored=not all(decision.bypass for decision in decisions),
+        codec=info.video.codec,
+        taken=can_deinterlace(info.pixel_format, info.width, info.height),
+    )
     return Plan(
         info,
         tuple(windows),
@@ -127,6 +158,8 @@ def plan_file(
         tuple(status.notes),
         look.timing(info.rate),
         time.monotonic() - began,
+        look.scan,
+        kept,
     )
 
 
@@ -155,6 +188,7 @@ class Look:
         self._shortest, self._longest = math.inf, 0.0
         self._start: float | None = None
         self._last = 0.0
+        self._interlaced = self._top_first = 0
         self.frames = 0
 
     def feed(self, batch: FrameBatch) -> None:
@@ -168,6 +202,8 @@ class Look:
                 self._longest = max(self._longest, seconds - self._last)
             self._last = seconds
             self.frames += 1
+            self._interlaced += frame.interlaced
+            self._top_first += frame.top_field_first
             if self._classify and frame.index % LOOK_EVERY == 0:
                 look = frame.index // LOOK_EVERY
                 self._views[frame.index] = GivenPlanes(batch).views(self._restorer.router, position, look)
@@ -177,6 +213,11 @@ class Look:
         """All clips, and (if they are classified) what each looks like."""
         self._take(self._cutter.finish())
         return self._windows, self._estimates
+
+    @property
+    def scan(self) -> Scan:
+        """How the pictures so far were marked."""
+        return Scan(self.frames, self._interlaced, self._top_first)
 
     def timing(self, rate: Fraction | None) -> FrameTiming:
         """When pictures were shown."""

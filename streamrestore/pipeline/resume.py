@@ -83,7 +83,7 @@ def _fact(task: Task, files: Sequence[Path], restorer: Restorer, cuts: tuple[Seg
         input=hash_input(files),
         settings=task.settings.digest,
         weights=dict(restorer.status.weights),
-        plan=hash_plan(task.plan.windows, task.plan.decisions),
+        plan=hash_plan(task.plan.windows, task.plan.decisions, deinterlace=task.plan.deinterlace),
         software=f"streamrestore {__version__}, av {av.__version__}",
         segments=cuts,
     )

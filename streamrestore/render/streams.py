@@ -47,8 +47,12 @@ def streams_table(info: SourceInfo) -> Table:
     return table
 
 
-def picture_rows(info: SourceInfo) -> list[tuple[str, str]]:
-    """Size, format and colour, and what is assumed of it."""
+def picture_rows(info: SourceInfo, scan: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """Size, format and colour, and what is assumed of it.
+
+    Args:
+        scan: how its fields are shown, from the marks of all pictures; without, the header is believed.
+    """
     width, height = displayed_size(info)
     size = f"{width}x{height}"
     if info.rotation:
@@ -57,8 +61,8 @@ def picture_rows(info: SourceInfo) -> list[tuple[str, str]]:
     if info.sample_aspect_ratio != 1:
         ratio = info.sample_aspect_ratio
         rows.append(("pixels", f"{ratio.numerator}:{ratio.denominator}, not square"))
-    if info.interlaced:
-        rows.append(("scan", "interlaced"))
+    if scan or info.interlaced:
+        rows.append(("scan", "; ".join(scan) or "interlaced by its header"))
     return rows + list(describe_color(info.color, info.format, width, height).items())
 
 

@@ -71,3 +71,22 @@ def test_real_json(tmp_path):
     (clip,) = found["clips"]
     assert (clip["start_frame"], clip["stop_frame"]) == (0, 4)
     assert set(clip["probabilities"]) == {"rain", "haze", "raindrop", "noise", "clean", "unknown"}
+
+
+def test_interlaced(tmp_path):
+    """From the marks of the pictures: fields per second, their order, and what restoring would do."""
+    marked = {"codec": "mpeg2video", "options": {"qscale": "2"}, "interlaced": "top"}
+    write_video(tmp_path / "a.ts", frames=6, **marked)
+
+    shown = CliRunner().invoke(commands, ["inspect", str(tmp_path / "a.ts")])
+    found = json.loads(CliRunner().invoke(commands, ["inspect", str(tmp_path / "a.ts"), "--json"]).stdout)
+
+    assert "interlaced (50 fields/s, top field first): " in shown.stdout
+    picture = found["picture"]
+    assert (picture["interlaced"], picture["interlaced_frames"], picture["top_field_first_frames"]) == (
+        True,
+        6,
+        6,
+    )
+    restored = any(clip["branch"] != "none" for clip in found["clips"])
+    assert picture["deinterlace"] == restored

@@ -59,7 +59,7 @@ def plan_of(labels: Sequence[str], **more: Any) -> Any:
     )  # fmt: skip
     values: dict[str, Any] = {
         "info": info_of(frame_count=len(clips) * 50), "clips": clips, "frames": len(clips) * 50, "losses": {},
-        "notes": (), "timing": timing,
+        "notes": (), "timing": timing, "scan_notes": [],
     }  # fmt: skip
     return SimpleNamespace(**(values | more))
 

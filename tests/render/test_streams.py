@@ -56,7 +56,7 @@ class TestRows:
         assert displayed_size(info) == (720, 1280)
         assert rows["size"] == "720x1280 as displayed, stored as 1280x720 and turned by 90 degrees"
         assert rows["pixels"] == "16:15, not square"
-        assert rows["scan"] == "interlaced"
+        assert rows["scan"] == "interlaced by its header"
 
     def test_variable_timing_and_a_wrong_claim(self):
         """What the container claims and what was found."""
