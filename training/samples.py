@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -21,6 +22,11 @@ from training.shards import open_data
 
 Floats = npt.NDArray[np.float32]
 
+FRAME = 320
+"""Side of the pictures that parts are cut from where a branch sees whole pictures, too."""
+WHOLE = 128
+"""Side of what it sees of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -28,11 +34,14 @@ class Batch:
 
     Attributes:
         degraded, target: (N, 3, S, S) RGB, nominally in [0, 1].
+        whole: (N, 3, `WHOLE`, `WHOLE`): the damaged pictures that they are parts of, for branches that see
+            whole pictures.
     """
 
     task: str
     degraded: Tensor
     target: Tensor
+    whole: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +120,16 @@ class Samples(Dataset[Batch]):
         name = str(rng.choice(list(self.config.tasks), p=self.shares))
         task = self.config.tasks[name]
         made = [self.sample(rng, name, task) for _ in range(task.batch)]
-        degraded, target = (torch.cat(tensors) for tensors in zip(*made, strict=True))
-        return Batch(name, degraded, target)
+        if not task.whole:
+            degraded, target = (torch.cat(tensors) for tensors in zip(*made, strict=True))
+            return Batch(name, degraded, target)
+        parts = [_part(rng, degraded, target, task.crop) for degraded, target in made]
+        whole = torch.cat([F.interpolate(degraded, (WHOLE, WHOLE), mode="area") for degraded, _ in made])
+        degraded, target = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+        return Batch(name, degraded, target, whole)
 
     def sample(self, rng: np.random.Generator, name: str, task: TaskConfig) -> tuple[Tensor, Tensor]:
-        """One damaged and one clean picture, each (1, 3, S, S)."""
+        """One damaged and one clean picture, each (1, 3, S, S); S is the crop's, or `FRAME`."""
         place = rng.random()
         for folder, share in task.pairs.items():
             if place < share:
@@ -126,7 +140,7 @@ class Samples(Dataset[Batch]):
                 return self._from_depth(rng, name, self.depth[folder], task)
             place -= share
         picture = self.clean[int(rng.integers(len(self.clean)))]
-        clean = brighten(rng, draw_view(rng, picture.shape[:2], task).cut(picture, task.crop))
+        clean = brighten(rng, draw_view(rng, picture.shape[:2], task).cut(picture, _side(task)))
         for folder, share in task.lights.items():
             if place < share:
                 return self._under_light(rng, to_tensor(clean), self.lights[folder], task)
@@ -139,7 +153,7 @@ class Samples(Dataset[Batch]):
     ) -> tuple[Tensor, Tensor]:
         pair = pairs[int(rng.integers(len(pairs)))]
         view = draw_view(rng, pair.target.shape[:2], task)
-        degraded, target = view.cut(pair.degraded, task.crop), view.cut(pair.target, task.crop)
+        degraded, target = view.cut(pair.degraded, _side(task)), view.cut(pair.target, _side(task))
         return to_tensor(unit(degraded)), to_tensor(unit(target))
 
     def _under_light(
@@ -158,11 +172,28 @@ class Samples(Dataset[Batch]):
     ) -> tuple[Tensor, Tensor]:
         chosen = pictures[int(rng.integers(len(pictures)))]
         view = draw_view(rng, chosen.picture.shape[:2], task)
-        clean = brighten(rng, view.cut(chosen.picture, task.crop))
-        depth = torch.from_numpy(view.cut(chosen.inverse_depth, task.crop))
+        clean = brighten(rng, view.cut(chosen.picture, _side(task)))
+        depth = torch.from_numpy(view.cut(chosen.inverse_depth, _side(task)))
         recipe = degrade.draw_recipe(rng, name, coded=task.coded)
         sample = degrade.apply_recipe(to_tensor(clean), recipe, rng, depth=depth)
         return sample.frames, sample.target
+
+
+def _side(task: TaskConfig) -> int:
+    return FRAME if task.whole else task.crop
+
+
+def _part(rng: np.random.Generator, degraded: Tensor, target: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """The same part of two pictures, seen from further away or nearer: cameras have more pixels, too."""
+    frame = degraded.shape[-1]
+    cut = min(frame, round(side / float(np.exp(rng.uniform(np.log(0.6), np.log(2.5))))))
+    top, left = (int(rng.integers(frame - cut + 1)) for _ in range(2))
+
+    def part(picture: Tensor) -> Tensor:
+        region = picture[..., top : top + cut, left : left + cut]
+        return F.interpolate(region, (side, side), mode="bilinear", antialias=True)
+
+    return part(degraded), part(target)
 
 
 def added_light(pair: Pair) -> Picture:

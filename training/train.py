@@ -37,10 +37,15 @@ SAVE_SECONDS = 180.0
 LOG_STEPS = 100
 
 
-def residual_of(network: nn.Module, pictures: Tensor, task: str) -> Tensor:
-    """Run a network on whole pictures: (N, 3, H, W) -> residual (N, 3, H, W)."""
+def residual_of(network: nn.Module, pictures: Tensor, task: str, whole: Tensor | None = None) -> Tensor:
+    """Run a network on pictures: (N, 3, H, W) -> residual (N, 3, H, W).
+
+    Args:
+        whole: what they are parts of, (N, 3, S, S); by default they are whole themselves.
+    """
     unshuffle = cast("int", network.config.unshuffle)  # type: ignore[union-attr]
-    residual = network(to_basis(pictures, unshuffle), task)
+    context = None if whole is None else network.prepare(to_basis(whole, unshuffle), task)  # type: ignore[operator]
+    residual = network(to_basis(pictures, unshuffle), task, context)
     return from_basis(residual.float(), unshuffle)
 
 
@@ -84,6 +89,7 @@ def train(
             click.echo("its configuration is not what it was")
         progress.config_hash = settings_hash(config)
     wrapped, optimizer = fabric.setup(model, optimizer)
+    wrapped.mark_forward_method("prepare")
     ema.to(fabric.device)
 
     cv2.setNumThreads(0)  # a pool would not survive the fork of the workers
@@ -104,7 +110,8 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate_at(progress.step, progress.seconds / budget, config)
         degraded, target = batch.degraded.to(fabric.device), batch.target.to(fabric.device)
-        residual = residual_of(wrapped, degraded, batch.task)
+        whole = batch.whole.to(fabric.device) if batch.whole is not None else None
+        residual = residual_of(wrapped, degraded, batch.task, whole)
         loss = charbonnier(degraded + residual, target, config.tasks[batch.task].eps)
         optimizer.zero_grad()
         fabric.backward(loss)

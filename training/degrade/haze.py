@@ -96,6 +96,7 @@ def apply(
     *,
     times: Sequence[float] = (0.0,),
     depth: Tensor | None = None,
+    floor: float = 1.0,
 ) -> tuple[Tensor, float]:
     """Lay haze over a clip; beta drifts slowly, the depth field stays.
 
@@ -105,6 +106,8 @@ def apply(
         rng: draws the phase of the drift.
         times: T times in seconds.
         depth: (H, W) inverse depth, 1 = nearest, 0 = sky; without it a field is made up.
+        floor: 1 for the haze itself; below 1, what of it is left once it was removed with a gain of at
+            most 1 / floor (He, Sun, Tang, TPAMI 2011, eq. 22): t becomes min(1, t / floor).
 
     Returns:
         The hazy clip, (T, 3, H, W) in [0, 1], and the severity: 1 - mean t, 0 to 1.
@@ -122,6 +125,8 @@ def apply(
     for frame, time in zip(arrays, times, strict=True):
         beta = params.beta * (1.0 + params.drift * float(np.sin(2.0 * np.pi * time / 8.0 + phase)))
         transmission = np.asarray(cv2.exp(far * np.float32(-beta)), np.float32)
+        if floor < 1.0:
+            transmission = np.minimum(transmission / np.float32(floor), np.float32(1.0))
         frames.append(scatter(frame, transmission, airlight, linear=params.linear))
         veiled += (1.0 - float(transmission.mean())) / len(times)
     return to_tensor(frames), veiled

@@ -19,6 +19,8 @@ WEATHERS = ("rain", "haze", "raindrop", "noise")
 LABELS = (*WEATHERS, "unknown")
 VISIBLE = {"rain": 0.003, "haze": 0.06, "raindrop": 0.004, "noise": 2.5, "unknown": 0.0}  # severities
 """What a person would still see; weaker weather is not labelled."""
+FLOOR = 0.15
+"""Of transmission: what shines through less than that cannot be told, and the haze branch leaves it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Sample:
     frames: Tensor
     """(T, 3, H, W) float32, degraded; in [0, 1] unless awgn came last."""
     target: Tensor
-    """(T, 3, H, W) float32 in [0, 1]: the clip without the branch's weather."""
+    """(T, 3, H, W) float32 in [0, 1]: the clip without the branch's weather, as far as it can be removed."""
     severity: dict[str, float]
     """Per weather in the units of its module; 0 where it is absent; "codec" and "unknown" beside them."""
     labels: dict[str, bool]
@@ -117,8 +119,8 @@ def apply_recipe(
     """Damage a clip and its target as the recipe says.
 
     What is not the branch's weather happens to the target too, with the same random numbers, so that a branch
-    learns to leave it alone. Exceptions: the noise branch's target is never coded, and the router's target is
-    the clean clip.
+    learns to leave it alone. Exceptions: the noise branch's target is never coded, haze that hides everything
+    stays in the haze branch's target (`FLOOR`), and the router's target is the clean clip.
 
     Args:
         clean: (T, 3, H, W) float32, display-coded RGB in [0, 1].
@@ -148,6 +150,8 @@ def apply_recipe(
         if params is None:
             continue
         frames, severity[name] = effect(frames, params, np.random.default_rng(seed), times=times)
+        if name == recipe.branch == "haze":
+            target, _ = effect(target, params, np.random.default_rng(seed), times=times, floor=FLOOR)
         shared = recipe.branch is not None and name != recipe.branch
         if shared and not (name == "codec" and recipe.branch == "noise"):
             target, _ = effect(target, params, np.random.default_rng(seed), times=times)
