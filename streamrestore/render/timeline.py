@@ -123,7 +123,7 @@ def cells_of(clips: Sequence[ClipReport], width: int) -> list[str]:
             if overlap > 0:
                 covered[label_of(clip)] += overlap  # type: ignore[assignment]
         best = covered.most_common(1)
-        cells.append(best[0][0] if best and best[0][1] >= step / 2 else "")
+        cells.append(best[0][0] if best and covered.total() >= step / 2 else "")
     return cells
 
 
