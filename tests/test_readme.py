@@ -40,7 +40,7 @@ class TestReadme:
             words = [sys.executable, "-m", *shlex.split(line)]
             result = subprocess.run(words, capture_output=True, text=True)
             assert result.returncode == 0, (line, result.stderr)
-        assert {"restored.mp4", "report.json", "comparison.mp4"} <= {p.name for p in folder.iterdir()}
+        assert {"restored.mp4", "report.html", "comparison.mp4"} <= {p.name for p in folder.iterdir()}
 
     @pytest.mark.parametrize("code", blocks("python"))
     def test_python_runs(self, code: str, folder: Path) -> None:
