@@ -70,8 +70,8 @@ def _similarity(first: Plane, second: Plane, peak: int) -> float:
 
 def _gaussian() -> npt.NDArray[np.float32]:
     places = np.arange(WINDOW) - WINDOW // 2
-    weights: npt.NDArray[np.float64] = np.exp(-(places**2) / (2 * _SIGMA**2))
-    return (weights / weights.sum()).astype(np.float32)
+    weights = np.exp(-(places**2) / (2 * _SIGMA**2))
+    return np.asarray(weights / weights.sum(), np.float32)
 
 
 _WEIGHTS = _gaussian()
