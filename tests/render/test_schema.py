@@ -9,10 +9,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from streamrestore.pipeline.job import restore_file
 from streamrestore.pipeline.report import JobReport
+from streamrestore.render.report_file import write_report
 from streamrestore.render.report_json import JobFailure, JobSkipped, to_json
 from streamrestore.render.schema import report_schema
+from streamrestore.settings import JobSettings
+from tests.media import write_video
 from tests.render.samples import report_of
+from tests.restorers import small_restorer, without_weights
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "report.schema.json"
 KINDS = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
@@ -66,6 +71,19 @@ def test_reports_are_as_published(document):
     assert complaints(json.loads(to_json(document)), report_schema()) == []
 
 
+def test_report_of_a_real_run(tmp_path, monkeypatch):
+    """What a job gives is as published, and the same struct comes back from its file."""
+    without_weights(monkeypatch)
+    write_video(tmp_path / "a.mp4", frames=10, size=(64, 48), audio=True)
+    report = restore_file(
+        str(tmp_path / "a.mp4"), tmp_path / "b.mp4", JobSettings(), restorer=small_restorer()
+    )
+    write_report(tmp_path / "r.json", [report])
+    written = (tmp_path / "r.json").read_bytes()
+    assert complaints(json.loads(written), report_schema()) == []
+    assert msgspec.json.decode(written, type=JobReport) == report
+
+
 def test_complaints_are_made():
     """The check itself finds what is wrong."""
     document = json.loads(to_json(report_of()))
@@ -74,9 +92,3 @@ def test_complaints_are_made():
     assert complaints(document, {"$ref": "#/$defs/JobReport"}) == [
         ".frames: 'many'", ".clips[].colour: unknown"
     ]  # fmt: skip
-
-
-def test_reports_come_back():
-    """A program in Python gets the same struct back."""
-    report = report_of()
-    assert msgspec.json.decode(to_json(report), type=JobReport) == report
