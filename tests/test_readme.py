@@ -42,7 +42,7 @@ class TestReadme:
             words = [sys.executable, "-m", *shlex.split(line)]
             result = subprocess.run(words, capture_output=True, text=True)
             assert result.returncode == 0, (line, result.stderr)
-        assert {"restored.mp4", "report.json", "comparison.mp4"} <= {p.name for p in folder.iterdir()}
+        assert {"restored.mp4", "report.html", "comparison.mp4"} <= {p.name for p in folder.iterdir()}
         assert (folder / "restored" / "monday.mp4").exists()
 
     @pytest.mark.parametrize("code", blocks("python"))

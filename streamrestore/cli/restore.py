@@ -39,8 +39,8 @@ from streamrestore.cli.shared import Session, debug_option
 @click.option("--match", multiple=True, metavar="PATTERN",
               help="In folders, take files that fit, such as '*.dat'; may be given again.")  # fmt: skip
 @click.option("--fail-fast", is_flag=True, help="Stop at the first file that fails.")
-@click.option("--report", "report_file", type=click.Path(path_type=Path), metavar="FILE.json",
-              help="Write what was done, clip by clip.")  # fmt: skip
+@click.option("--report", "report_file", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write what was done, clip by clip: as a page (.html) or as data (.json).")  # fmt: skip
 @click.option("--progress", type=click.Choice(["auto", "json", "none"]), default="auto",
               help="A bar or lines, JSON lines, or nothing, on stderr.  [default: auto]")  # fmt: skip
 @settings_option
@@ -70,7 +70,7 @@ def command(
 
         targets = plan_targets(inputs, output, match)
         if report_file is not None:
-            from streamrestore.render.report_json import check_report
+            from streamrestore.render.report_file import check_report
 
             others = [path for target in targets for path in (Path(target.input), target.output)]
             check_report(report_file, others, overwrite=settings.encode.overwrite)
@@ -81,7 +81,7 @@ def command(
             run.work()
         finally:
             if report_file is not None and run.reports:
-                from streamrestore.render.report_json import write_report
+                from streamrestore.render.report_file import write_report
 
-                write_report(report_file, run.reports)
+                write_report(report_file, run.reports, stop=interrupts.asked)
         return run.status

@@ -22,8 +22,8 @@ from streamrestore.encode.check import same_file
 from streamrestore.errors import Interrupted, OutputError, UsageError
 from streamrestore.frames import Coding, Frame, FrameBatch
 from streamrestore.render.font import Mask, draw_text
+from streamrestore.render.metrics import FrameMetrics, measure
 from streamrestore.render.pictures import EIGHT_BIT, Planes, common_coding, tags_of, upright
-from streamrestore.render.streams import displayed_size
 from streamrestore.seams import Restored, SinkReport, Source, SourceInfo
 from streamrestore.settings import EncodeSettings
 from streamrestore.weather import Decision
@@ -31,6 +31,8 @@ from streamrestore.weather import Decision
 Mode = Literal["side", "wipe"]
 OnFrames = Callable[[int, int | None, float], None]
 """Called with frames done, frames in all if known, and frames per second."""
+
+OnMetrics = Callable[[FrameMetrics], None]
 
 WIPE_SECONDS = 6.0
 """For the line to go to the right and back."""
@@ -45,12 +47,14 @@ def compare_files(
     mode: Mode = "side",
     labels: tuple[str, str] = ("before", "after"),
     on_frames: OnFrames | None = None,
+    on_metrics: OnMetrics | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> SinkReport:
     """Write a comparison of two videos; timing and sound are the first one's.
 
     Args:
         labels: burnt into the pictures; an empty one is left out.
+        on_metrics: called with PSNR and SSIM of each frame; without it, nothing is measured.
 
     Raises:
         UsageError: the two differ in displayed size or number of frames.
@@ -64,11 +68,11 @@ def compare_files(
     with ExitStack() as stack:
         a, b = (stack.enter_context(open_source(spec)) for spec in (first, second))
         _check_sizes(a, b)
-        layout = Layout.of(displayed_size(a.info), mode)
+        layout = Layout.of(a.info.displayed_size, mode)
         sink = FileSink(output, _info(a.info, layout), settings, source_path=path)
         stack.callback(sink.abort)
         begin = time.monotonic()
-        for done, batch in enumerate(_compose(a, b, layout, labels), start=1):
+        for done, batch in enumerate(_compose(a, b, layout, labels, on_metrics), start=1):
             if stop is not None and stop():
                 raise Interrupted(f"interrupted: {output} is not there: what was incomplete is removed")
             sink.write(Restored(batch, Decision()))
@@ -144,7 +148,9 @@ class Label:
 _SHADE = 0.6  # of the ground under a label
 
 
-def _compose(a: Source, b: Source, layout: Layout, labels: tuple[str, str]) -> Iterator[FrameBatch]:
+def _compose(
+    a: Source, b: Source, layout: Layout, labels: tuple[str, str], on_metrics: OnMetrics | None
+) -> Iterator[FrameBatch]:
     """Frames of the comparison, one in a batch, at the times of `a`."""
     coding: Coding | None = None
     drawn: list[Label] = []
@@ -165,6 +171,8 @@ def _compose(a: Source, b: Source, layout: Layout, labels: tuple[str, str]) -> I
         for picture, source in zip(pictures, (a, b), strict=True):
             if picture[0].shape != (layout.height, layout.width):
                 raise UsageError(f"{source.info.name}: the picture changes its size at frame {count}")
+        if on_metrics is not None:
+            on_metrics(measure(left, right, pictures, count))
         if layout.mode == "wipe":
             planes = _wiped(pictures, drawn, layout, layout.line(batch.seconds(frame) - start), coding)
         else:
@@ -241,7 +249,7 @@ def _frames(source: Source) -> Iterator[tuple[Frame, FrameBatch]]:
 
 
 def _check_sizes(a: Source, b: Source) -> None:
-    sizes = [displayed_size(source.info) for source in (a, b)]
+    sizes = [source.info.displayed_size for source in (a, b)]
     if sizes[0] != sizes[1]:
         shown = [f"{source.info.name} is {w}x{h}" for source, (w, h) in zip((a, b), sizes, strict=True)]
         raise UsageError(f"{' and '.join(shown)} as displayed; a comparison needs the same size")

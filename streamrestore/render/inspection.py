@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streamrestore.render.report_json import to_json
-from streamrestore.render.streams import displayed_size
 
 if TYPE_CHECKING:
     from streamrestore.pipeline.plan import Plan
@@ -19,7 +18,7 @@ def inspection_json(plan: Plan) -> str:
 def inspection(plan: Plan) -> dict[str, Any]:
     """The document: stable names for programs; numbers of colour tags are H.273's."""
     info = plan.info
-    width, height = displayed_size(info)
+    width, height = info.displayed_size
     coding = info.color.coding(info.format, width, height)
     return {
         "input": info.name,

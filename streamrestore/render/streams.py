@@ -53,7 +53,7 @@ def picture_rows(info: SourceInfo, scan: Sequence[str] = ()) -> list[tuple[str, 
     Args:
         scan: how its fields are shown, from the marks of all pictures; without, the header is believed.
     """
-    width, height = displayed_size(info)
+    width, height = info.displayed_size
     size = f"{width}x{height}"
     if info.rotation:
         size += f" as displayed, stored as {info.width}x{info.height} and turned by {info.rotation} degrees"
@@ -80,11 +80,6 @@ def timing_rows(info: SourceInfo, timing: FrameTiming, frames: int) -> list[tupl
         ("start", f"{timing.start_seconds:.3f} s"),
         ("unit", f"{info.time_base} s"),
     ]
-
-
-def displayed_size(info: SourceInfo) -> tuple[int, int]:
-    """(width, height) after rotation."""
-    return (info.height, info.width) if info.rotation % 180 else (info.width, info.height)
 
 
 def rate_in_words(rate: str) -> str:

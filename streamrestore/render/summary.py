@@ -12,7 +12,7 @@ from streamrestore.render.words import counted, duration, plain, quantity
 
 def job_summary(report: JobReport) -> list[str]:
     """The lines that stand on the terminal after a run."""
-    lines = [plain(f"{report.output}: {_what(report)}")]
+    lines = [plain(f"{report.output}: {what_was_done(report)}")]
     dropped = [stream for stream in report.streams if stream.outcome == "dropped"]
     for stream in dropped:
         why = f": {stream.why}" if stream.why else ""
@@ -24,6 +24,19 @@ def job_summary(report: JobReport) -> list[str]:
     if report.losses:
         lines.append(plain(f"  damaged: {counted(report.losses)}; what decodes was restored"))
     return lines
+
+
+def what_was_done(report: JobReport) -> str:
+    """Frames, those restored by branch, time and speed, in one line."""
+    frames = quantity(report.frames, "frame")
+    spent = duration(report.plan_seconds + report.restore_seconds)
+    if report.copied:
+        return f"{frames} copied packet by packet, in {spent}"
+    by_branch = ", ".join(f"{branch} {count}" for branch, count in restored_frames(report.clips).items())
+    restored = f"{report.frames_restored} restored" + (f" ({by_branch})" if by_branch else "")
+    picture = f"{report.width}x{report.height} {report.codec}"
+    speed = f", {report.frames / report.restore_seconds:.1f} fps" if report.restore_seconds > 0 else ""
+    return f"{frames} of {picture}, {restored}, in {spent}{speed}"
 
 
 def files_table(outcomes: Sequence[Outcome]) -> list[str]:
@@ -52,25 +65,22 @@ OUTCOMES = ("restored", "copied", "damaged", "done already", "failed")
 """In the order in which they are counted."""
 
 
+def outcome_of(outcome: Outcome) -> str:
+    """What became of a file, one of `OUTCOMES`."""
+    if isinstance(outcome, JobFailure):
+        return "failed"
+    if isinstance(outcome, JobSkipped):
+        return "done already"
+    return "damaged" if outcome.has_losses else "copied" if outcome.copied else "restored"
+
+
 def _row(outcome: Outcome) -> tuple[str, str, str, str]:
     """What became of a file, its frames, those restored, and its name."""
     name = plain(outcome.output)
+    what = outcome_of(outcome)
     if isinstance(outcome, JobFailure):
-        return "failed", "", "", plain(outcome.input)
+        return what, "", "", plain(outcome.input)
     if isinstance(outcome, JobSkipped):
-        return "done already", "", "", name
-    what = "damaged" if outcome.has_losses else "copied" if outcome.copied else "restored"
+        return what, "", "", name
     branches = ", ".join(f"{branch} {count}" for branch, count in restored_frames(outcome.clips).items())
     return what, quantity(outcome.frames, "frame"), branches, name
-
-
-def _what(report: JobReport) -> str:
-    frames = quantity(report.frames, "frame")
-    spent = duration(report.plan_seconds + report.restore_seconds)
-    if report.copied:
-        return f"{frames} copied packet by packet, in {spent}"
-    by_branch = ", ".join(f"{branch} {count}" for branch, count in restored_frames(report.clips).items())
-    restored = f"{report.frames_restored} restored" + (f" ({by_branch})" if by_branch else "")
-    picture = f"{report.width}x{report.height} {report.codec}"
-    speed = f", {report.frames / report.restore_seconds:.1f} fps" if report.restore_seconds > 0 else ""
-    return f"{frames} of {picture}, {restored}, in {spent}{speed}"

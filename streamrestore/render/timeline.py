@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -113,30 +114,36 @@ def cells_of(clips: Sequence[ClipReport], width: int) -> list[str]:
         return [label_of(clips[0])] * width
     step = (end - begin) / width
     cells = []
+    stops = [clip.stop_seconds for clip in clips]
     for cell in range(width):
         left, right = begin + cell * step, begin + (cell + 1) * step
         covered: Counter[str] = Counter()
-        for clip in clips:
+        for clip in clips[bisect_right(stops, left) : bisect_left(stops, right) + 1]:
             overlap = min(right, clip.stop_seconds) - max(left, clip.start_seconds)
             if overlap > 0:
                 covered[label_of(clip)] += overlap  # type: ignore[assignment]
         best = covered.most_common(1)
-        cells.append(best[0][0] if best and best[0][1] >= step / 2 else "")
+        cells.append(best[0][0] if best and covered.total() >= step / 2 else "")
     return cells
 
 
-def legend(clips: Sequence[ClipReport], width: int, *, color: bool) -> Text:
-    """What each colour means and how much of the file it is, in lines of at most `width` cells."""
+def shares_of(clips: Sequence[ClipReport]) -> list[tuple[str, float, float]]:
+    """Each label with its seconds and its share of the file, 0 to 1; the longest first."""
     seconds: Counter[str] = Counter()
     for clip in clips:
         seconds[label_of(clip)] += clip.stop_seconds - clip.start_seconds  # type: ignore[assignment]
     whole = sum(seconds.values()) or 1.0
+    return [(label, length, length / whole) for label, length in seconds.most_common()]
+
+
+def legend(clips: Sequence[ClipReport], width: int, *, color: bool) -> Text:
+    """What each colour means and how much of the file it is, in lines of at most `width` cells."""
     items = []
-    for label, length in seconds.most_common():
+    for label, length, share in shares_of(clips):
         item = Text()
         for part in label.split("+"):
             item.append(*(("  ", f"on {COLORS[part]}") if color else (LETTERS[part], "")))
-        item.append(f" {label} {duration(length)} ({length / whole:.0%})")
+        item.append(f" {label} {duration(length)} ({share:.0%})")
         items.append(item)
     lines = [items[0]]
     for item in items[1:]:

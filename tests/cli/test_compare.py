@@ -48,6 +48,19 @@ def test_json_progress(tmp_path):
     assert [(line["phase"], line["frames"]) for line in lines] == [("compare", 1), ("compare", 2)]
 
 
+def test_metrics(tmp_path):
+    """How near the two are is told, and written frame by frame."""
+    for seed, name in enumerate(("a.mp4", "b.mp4")):
+        write_video(tmp_path / name, frames=3, size=(64, 48), seed=10 * seed)
+    names = (tmp_path / "a.mp4", tmp_path / "b.mp4", "-o", tmp_path / "c.mp4")
+    result = invoke(*names, "--metrics", tmp_path / "m.csv", *QUICK)
+    assert result.exit_code == 0, result.stderr
+    _, signal, likeness = result.stdout.splitlines()
+    assert signal.startswith("  PSNR ")
+    assert likeness.startswith("  SSIM ")
+    assert len((tmp_path / "m.csv").read_text().splitlines()) == 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [
@@ -57,6 +70,9 @@ def test_json_progress(tmp_path):
         (["a.mp4", "a.mp4", "-o", "c.txt"], 2),
         (["a.mp4", "small.mp4", "-o", "small.mp4", "--overwrite"], 1),
         (["a.mp4", "short.mp4", "-o", "short.mp4"], 1),
+        (["a.mp4", "a.mp4", "-o", "c.mp4", "--metrics", "m.txt"], 2),
+        (["a.mp4", "a.mp4", "-o", "c.mp4", "--metrics", "a.mp4"], 2),
+        (["a.mp4", "a.mp4", "-o", "c.mp4", "--metrics", "no/m.csv"], 1),
     ],
     ids=str,
 )

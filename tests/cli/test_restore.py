@@ -232,8 +232,19 @@ class TestReport:
         assert (first["exit_code"], first["input"]) == (3, str(videos / "a.mp4"))
         assert second["frames"] == 100
 
+    @pytest.mark.usefixtures("job")
+    def test_page(self, videos):
+        """A name that ends in .html gets a page to look at."""
+        for name in ("r.html", "R.HTML"):
+            result = invoke(
+                videos / "a.mp4", "-o", videos / "r.mp4", "--overwrite", "--report", videos / name
+            )
+            assert result.exit_code == 0, result.stderr
+            assert "100 restored (rain 50, haze 50)" in (videos / name).read_text()
+
     @pytest.mark.parametrize(
-        ("name", "status"), [("a.mp4", 2), ("r.mp4", 2), ("out", 1), ("no/r.json", 1), ("there.json", 1)]
+        ("name", "status"),
+        [("a.mp4", 2), ("r.mp4", 2), ("out", 1), ("no/r.json", 1), ("there.json", 1), ("r.txt", 2)],
     )
     def test_bad_places_are_found_before_the_work(self, job, videos, name, status):
         """A report replaces neither input nor output, nor anything else unasked."""

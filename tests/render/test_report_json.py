@@ -1,38 +1,13 @@
-"""Reports as files."""
+"""Reports as JSON."""
 
 from __future__ import annotations
 
 import json
 from fractions import Fraction
 
-import pytest
-
-from streamrestore.errors import OutputError
-from streamrestore.render.report_json import to_json, write_report
+from streamrestore.render.report_json import to_json
 from streamrestore.render.summary import job_summary
 from tests.render.samples import report_of
-
-
-def test_complete_or_not_at_all(tmp_path, monkeypatch):
-    """A disk that is full leaves the old report, and nothing else."""
-    path = tmp_path / "r.json"
-    path.write_text("old")
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("pathlib.Path.replace", full)
-    with pytest.raises(OutputError, match="No space left"):
-        write_report(path, [report_of()])
-    assert [file.name for file in tmp_path.iterdir()] == ["r.json"]
-    assert path.read_text() == "old"
-
-
-def test_readable_by_others(tmp_path):
-    """A report has the permissions of any new file, not those of a temporary one."""
-    write_report(tmp_path / "r.json", [report_of()])
-    (tmp_path / "other").touch()
-    assert (tmp_path / "r.json").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 def test_values_without_a_form_in_json():

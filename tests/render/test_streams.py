@@ -9,7 +9,7 @@ import pytest
 
 from streamrestore.frames import ColorInfo, PixelFormat
 from streamrestore.render.colors import describe_color, describe_format
-from streamrestore.render.streams import displayed_size, picture_rows, rate_in_words, timing_rows
+from streamrestore.render.streams import picture_rows, rate_in_words, timing_rows
 from tests.render.samples import info_of
 
 EIGHT = PixelFormat("yuv", 8, 1, 1)
@@ -53,7 +53,7 @@ class TestRows:
         """A portrait video says how it is stored."""
         info = info_of(rotation=90, sample_aspect_ratio=Fraction(16, 15), interlaced=True)
         rows = dict(picture_rows(info))
-        assert displayed_size(info) == (720, 1280)
+        assert info.displayed_size == (720, 1280)
         assert rows["size"] == "720x1280 as displayed, stored as 1280x720 and turned by 90 degrees"
         assert rows["pixels"] == "16:15, not square"
         assert rows["scan"] == "interlaced by its header"

@@ -52,6 +52,11 @@ class TestBar:
         (late,) = clips_of(["rain"], start_seconds=6.0, stop_seconds=8.0)
         assert cells_of([first, late], 8) == ["rain"] * 2 + [""] * 4 + ["rain"] * 2
 
+    def test_many_short_clips_in_a_cell(self):
+        """Where no label covers half of a cell, the most frequent is shown: there are pictures."""
+        clips = clips_of(["rain", "haze", "noise", "rain", "clean"] * 10)
+        assert cells_of(clips, 10) == ["rain"] * 10
+
     @pytest.mark.parametrize("width", [1, 7, 20, 200])
     def test_any_width_and_a_single_picture(self, width):
         """No width and no length breaks it."""

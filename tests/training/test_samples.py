@@ -15,7 +15,7 @@ from streamrestore.settings import read_settings
 from tests.training.pictures import write_clean, write_depth, write_pairs
 from training.config import TaskConfig, TrainConfig
 from training.data import in_part
-from training.samples import Batch, Samples, batches, brighten, draw_view
+from training.samples import WHOLE, Batch, Samples, batches, brighten, draw_view
 
 STEMS = [s for n in range(12) if in_part(s := f"p_{n}", "train")]
 
@@ -84,6 +84,20 @@ class TestBatches:
             assert batch.target.min() >= 0
             assert batch.target.max() <= 1
         assert tasks == {"rain", "haze", "noise"}
+
+    def test_parts_of_whole_pictures(self, data: Path) -> None:
+        """Of pictures that a branch sees as a whole: a part at some scale, and the whole, small."""
+        samples = Samples(config(haze={"pairs": {"pairs": 1.0}, "whole": True}), data)
+
+        for step in range(4):
+            batch = samples[step]
+            assert batch.whole is not None
+            assert batch.whole.shape == (2, 3, WHOLE, WHOLE)
+            for part, whole in zip(batch.degraded, batch.whole, strict=True):
+                assert whole.min() - 0.02 <= part.min()
+                assert part.max() <= whole.max() + 0.1  # small pictures lose their extremes
+            assert torch.allclose(batch.degraded, batch.target / 2, atol=2 / 255)
+        assert Samples(config(noise={}), data)[0].whole is None
 
     def test_shares(self, data: Path) -> None:
         """A task's share of the steps, and a folder of pairs' share of the samples."""

@@ -48,6 +48,18 @@ class TestFormula:
 
         np.testing.assert_allclose(out[0, 0], expected, atol=1e-5)
 
+    def test_what_is_left(self) -> None:
+        """With a floor f, t becomes min(1, t / f): near things are clear, far ones as if f were removed."""
+        depth = torch.zeros(32, 32)
+        depth[16:] = 1.0
+        clean = torch.full((1, 3, 32, 32), 0.3)
+        params = make_params(reach=3.0)
+        out, _ = haze.apply(clean, params, np.random.default_rng(0), depth=depth, floor=0.5)
+        t_sky = np.exp(-3.0) / 0.5  # near: exp(-0.6) is above the floor
+
+        assert float(out[0, 0, 4, 4]) == pytest.approx(0.3 * t_sky + 0.9 * (1 - t_sky), abs=1e-5)
+        assert float(out[0, 2, 28, 4]) == pytest.approx(0.3, abs=1e-5)
+
     def test_depth_gives_transmission(self) -> None:
         """Sky is at `reach`, the nearest point at `nearest * reach`; t = exp(-beta d) there."""
         depth = torch.zeros(32, 32)
