@@ -39,13 +39,24 @@ class WindowSettings(Settings, frozen=True):
     """Aimed length of a segment: what a crash costs at most, and how often there is a key frame."""
 
 
+Cost = Annotated[float, msgspec.Meta(ge=0.0)]
+
+
+class WrongBranchSettings(Settings, frozen=True):
+    """What a branch is taken to cost where its weather is not, in dB (fitted: `training.fit_policy`)."""
+
+    rain: Cost = 2.6
+    haze: Cost = 4.6
+    raindrop: Cost = 1.6
+    noise: Cost = 1.0
+
+
 class PolicySettings(Settings, frozen=True):
     """From estimates to decisions."""
 
-    min_gain_db: float = 0.5
+    min_gain_db: float = 1.2
     """Predicted gain below which a clip is left alone."""
-    wrong_branch_db: Annotated[float, msgspec.Meta(ge=0.0)] = 3.0
-    """What a branch is taken to cost where its weather is not."""
+    wrong_branch_db: WrongBranchSettings = WrongBranchSettings()
     confident: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5
     """Probability from which a weather speaks against an unknown damage."""
     unknown: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import click
 import cv2
+import msgspec
 import numpy as np
 
 from streamrestore.engine import Restorer, load_restorer
 from streamrestore.route import policy
-from streamrestore.settings import PolicySettings
+from streamrestore.settings import PolicySettings, WrongBranchSettings
 from streamrestore.weather import Weather, WeatherEstimate
 from training import degrade
 from training.data import Picture, list_pictures, read_clean, read_picture
@@ -30,7 +31,8 @@ KINDS = ("clean", "rain", "haze", "raindrop", "noise")
 SHARES = (0.4, 0.15, 0.15, 0.15, 0.15)
 """Most footage has nothing to restore."""
 MIN_GAINS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.2)
-WRONG_COSTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+FACTORS = (0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.5, 1.8)
+"""Of the measured losses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,20 @@ def trials(restorer: Restorer, pictures: list[Picture], count: int, seed: int) -
         yield Trial(kind, restorer.classify(codes), gains)
 
 
+def losses(found: list[Trial]) -> WrongBranchSettings:
+    """What each branch loses on average where its weather is not, in dB."""
+    mean = {
+        weather.value: -float(np.mean([t.gains[weather] for t in found if t.kind != weather.value]))
+        for weather in Weather
+    }
+    return WrongBranchSettings(**{name: round(max(0.0, value), 2) for name, value in mean.items()})
+
+
+def scaled(costs: WrongBranchSettings, factor: float) -> WrongBranchSettings:
+    """All of them times a factor."""
+    return WrongBranchSettings(**{k: round(factor * v, 1) for k, v in msgspec.structs.asdict(costs).items()})
+
+
 def score(found: list[Trial], settings: PolicySettings, table: policy.GainTable) -> Score:
     """Decide all trials."""
     gain, touched, right = 0.0, 0, 0
@@ -105,23 +121,25 @@ def main(data: Path, clean: tuple[str, ...], real: str, count: int, tier: str) -
     restorer = load_restorer(tier=tier)
     found = list(trials(restorer, pictures, count, seed=11))
     best = np.mean([max(0.0, *t.gains.values()) for t in found])
+    measured = losses(found)
     scores = [
-        score(found, PolicySettings(min_gain_db=least, wrong_branch_db=cost), restorer.gains)
-        for least, cost in itertools.product(MIN_GAINS, WRONG_COSTS)
+        score(
+            found, PolicySettings(min_gain_db=least, wrong_branch_db=scaled(measured, factor)), restorer.gains
+        )
+        for least, factor in itertools.product(MIN_GAINS, FACTORS)
     ]
+    click.echo(f"where its weather is not, a branch loses (dB): {_short(measured)}")
     click.echo(f"{len(found)} trials on {len(pictures)} pictures; the best possible gains {best:.2f} dB")
     click.echo("| min_gain_db | wrong_branch_db | gain dB | clean touched | right |\n|---|---|---|---|---|")
     for s in sorted(scores, key=lambda s: -s.gain):
         click.echo(
-            f"| {s.settings.min_gain_db} | {s.settings.wrong_branch_db} | {s.gain:.3f} "
+            f"| {s.settings.min_gain_db} | {_short(s.settings.wrong_branch_db)} | {s.gain:.3f} "
             f"| {s.touched:.1%} | {s.right:.1%} |"
         )
-    wrong = [t for t in found if t.kind == "clean"]
-    click.echo(f"in a branch, clean pictures lose {_lost(wrong):.1f} of at most {CEILING:.0f} dB on average")
 
 
-def _lost(found: list[Trial]) -> float:
-    return float(-np.mean([list(t.gains.values()) for t in found]))
+def _short(costs: WrongBranchSettings) -> str:
+    return ", ".join(f"{name} {value}" for name, value in msgspec.structs.asdict(costs).items())
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ class GlobalPath(nn.Module):
             self.modulation.bias.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
-        z = self.means(F.adaptive_avg_pool2d(x, self.side).to(self.means.weight.dtype))
+        z = F.adaptive_avg_pool2d(self.means(x), self.side)  # three maps, not all, are pooled
         z = activate(self.third(activate(self.second(activate(self.first(z))))))
         z = torch.cat([z.mean(dim=(2, 3)), z.amax(dim=(2, 3))], dim=1)  # (N, 128)
         modulation: Tensor = self.modulation(activate(self.features(z)))

@@ -132,7 +132,9 @@ class SegmentedSink:
         self, task: Task, segments: Sequence[Segment], on_made: Callable[[Segment, SegmentReport], None]
     ) -> None:
         self._task, self._left, self._on_made = task, list(segments), on_made
-        self._sink = self._open()
+        self._sink: SegmentSink | None = (
+            None  # opened by the thread that writes: encoders' threads take after it
+        )
 
     def write(self, restored: Restored) -> None:
         """Encode the frames of a batch, which lie in one segment.
@@ -141,8 +143,10 @@ class SegmentedSink:
             UnsupportedOutput: the container of the whole cannot hold them.
             OutputError: the disk is full or failed.
         """
-        if restored.frames.frames[0].index >= self._left[0].stop_frame:
-            self._close()
+        if self._sink is not None and restored.frames.frames[0].index >= self._left[0].stop_frame:
+            self._close(self._sink)
+            self._sink = None
+        if self._sink is None:
             self._sink = self._open()
         self._sink.write(restored)
 
@@ -153,20 +157,21 @@ class SegmentedSink:
             InputUnreadable: pictures are missing.
             OutputError: the disk is full or failed.
         """
-        self._close()
+        self._close(self._sink or self._open())
 
     def abort(self) -> None:
         """Leave nothing of the segment at hand."""
-        self._sink.abort()
+        if self._sink is not None:
+            self._sink.abort()
 
     def _open(self) -> SegmentSink:
         task, segment = self._task, self._left[0]
         path = partial_path(task.folder, segment.number)
         return SegmentSink(path, task.head, task.output, task.settings.encode, begin=segment.first_frame)
 
-    def _close(self) -> None:
+    def _close(self, sink: SegmentSink) -> None:
         segment = self._left.pop(0)
-        report = self._sink.finish()
+        report = sink.finish()
         if report.frames != len(segment):
             raise InputUnreadable(
                 f"{self._task.plan.info.name}: {segment} holds {report.frames} pictures now, and held "

@@ -56,7 +56,7 @@ def options(estimate: WeatherEstimate, settings: PolicySettings, table: GainTabl
         return choices
     gains = {
         w: p * table_gain(table, w, estimate.severity.get(w, 0.0))
-        - (1 - p) * settings.wrong_branch_db
+        - (1 - p) * getattr(settings.wrong_branch_db, w.value)
         - settings.min_gain_db
         for w, p in estimate.weathers.items()
         if w in table

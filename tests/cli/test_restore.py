@@ -340,10 +340,12 @@ class TestReal:
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_interrupted_while_restoring(self, tmp_path, number):
-        """A signal in the middle: status 130, one line that says so, nothing left."""
+        """A signal in the middle of the first segment: status 130, one line that says so, nothing left."""
         write_video(tmp_path / "a.mkv", frames=600, size=(320, 180), pattern="flat")
+        (tmp_path / "one.yaml").write_text("windows: {segment_seconds: 60}")
         process = start(
-            "restore", tmp_path / "a.mkv", "-o", tmp_path / "r.mkv", "--branch", "rain", "--progress", "json"
+            "restore", tmp_path / "a.mkv", "-o", tmp_path / "r.mkv", "--branch", "rain", "--progress", "json",
+            "--settings", tmp_path / "one.yaml",
         )  # fmt: skip
         assert process.stderr is not None
         while '"phase":"restore"' not in (line := process.stderr.readline()):
@@ -352,4 +354,4 @@ class TestReal:
         told = process.communicate(timeout=120)[1]
         assert process.returncode == 130, told
         assert f"streamrestore: interrupted: nothing is left of {tmp_path}/r.mkv" in told
-        assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mkv", "one.yaml"]

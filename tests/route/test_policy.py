@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from streamrestore.route import policy
 from streamrestore.route.policy import CHANGE_AFTER, MINIMUM_DWELL, Hold, decide, fade, hold, table_gain
-from streamrestore.settings import PolicySettings
+from streamrestore.settings import PolicySettings, WrongBranchSettings
 from streamrestore.weather import Weather, WeatherEstimate
 
 RAIN, HAZE, DROPS, NOISE = Weather
@@ -24,7 +24,8 @@ TABLE: Mapping[Weather, Sequence[tuple[float, float]]] = {
     DROPS: [(0.0, 3.0)],
     NOISE: [(0.0, -1.0), (10.0, 3.0), (50.0, 9.0)],
 }
-SETTINGS = PolicySettings(min_gain_db=0.5, wrong_branch_db=3.0, switch_cost_db=2.0)
+THREE = WrongBranchSettings(rain=3.0, haze=3.0, raindrop=3.0, noise=3.0)
+SETTINGS = PolicySettings(min_gain_db=0.5, wrong_branch_db=THREE, switch_cost_db=2.0)
 """Figures that the cases below are worked out for; the defaults may change."""
 BOTH = msgspec.structs.replace(SETTINGS, max_passes=2)
 FREE = msgspec.structs.replace(SETTINGS, switch_cost_db=0.0)
