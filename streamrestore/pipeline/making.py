@@ -132,9 +132,7 @@ class SegmentedSink:
         self, task: Task, segments: Sequence[Segment], on_made: Callable[[Segment, SegmentReport], None]
     ) -> None:
         self._task, self._left, self._on_made = task, list(segments), on_made
-        self._sink: SegmentSink | None = (
-            None  # opened by the thread that writes: encoders' threads take after it
-        )
+        self._sink: SegmentSink | None = None
 
     def write(self, restored: Restored) -> None:
         """Encode the frames of a batch, which lie in one segment.

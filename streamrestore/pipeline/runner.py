@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -121,7 +118,6 @@ class Runner:
         self._restored.close()
 
     def _encode(self) -> None:
-        _yield_to_others()
         for part in self._restored:
             self._at["encode"] = part.frames.frames[0].index
             began = time.perf_counter()
@@ -162,14 +158,3 @@ class Runner:
         self._errors.append(error)
         self._cancel.set()
         self._done.set()
-
-
-def _yield_to_others() -> None:
-    """Let this thread, and those that it starts, run after others that want the same core.
-
-    Encoders start more threads than there are cores, and would take the network's turns; on two cores
-    300 frames of 720p took 12.8 s instead of 14.8 s (2026-11-22).
-    """
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + 5)
