@@ -341,8 +341,8 @@ class TestReal:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_interrupted_while_restoring(self, tmp_path, number):
         """A signal in the middle of the first segment: status 130, one line that says so, nothing left."""
-        write_video(tmp_path / "a.mkv", frames=600, size=(320, 180), pattern="flat")
-        (tmp_path / "one.yaml").write_text("windows: {segment_seconds: 60}")
+        write_video(tmp_path / "a.mkv", frames=2400, size=(320, 180), pattern="flat")
+        (tmp_path / "one.yaml").write_text("windows: {segment_seconds: 600}")
         process = start(
             "restore", tmp_path / "a.mkv", "-o", tmp_path / "r.mkv", "--branch", "rain", "--progress", "json",
             "--settings", tmp_path / "one.yaml",
