@@ -160,6 +160,7 @@ def test_ctrl_c_leaves_nothing(clip: Path, tmp_path: Path) -> None:
         "import os, pathlib, signal, sys\n"
         "from streamrestore.encode import FileSink\n"
         "from tests.encode.test_file import FAST, batches_of\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored in a background job\n"
         "info, items = batches_of(pathlib.Path(sys.argv[1]))\n"
         "sink = FileSink(pathlib.Path(sys.argv[2]), info, FAST, source_path=pathlib.Path(sys.argv[1]))\n"
         "try:\n"
