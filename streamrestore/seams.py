@@ -180,7 +180,11 @@ class Network(Protocol):
     halo: int
 
     def prepare(self, x: Tensor, branch: str, gates: Sequence[float] | None = None) -> Tensor | None:
-        """Context of whole pictures for a branch, once per picture: (N, C, h, w) -> what `forward` wants."""
+        """Context of whole pictures for a branch, once per picture: (N, C, h, w) -> what `forward` wants.
+
+        Where it has four dimensions, (N, M, h / k, w / k), it is one value per place, and a tile gets its
+        own part of it; otherwise it is the same for all tiles.
+        """
         ...
 
     def __call__(self, x: Tensor, branch: str, context: Tensor | None = None) -> Tensor:

@@ -49,6 +49,8 @@ class TrainConfig(Settings, frozen=True, kw_only=True):
     tasks: dict[str, TaskConfig]
     clean: list[str]
     """Folders of clean pictures under the data directory."""
+    videos: list[str] = []
+    """Folders of clean videos, for networks that see the past."""
     seed: int = 0
     minutes: float = 60.0
     """Time budget over all resumed runs; the rate falls to zero at its end."""

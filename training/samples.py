@@ -17,31 +17,51 @@ from torch.utils.data import DataLoader, Dataset
 
 from training import degrade, layouts
 from training.config import TaskConfig, TrainConfig
-from training.data import DepthPicture, Pair, Picture, Read, read_picture
+from training.data import DepthPicture, Pair, Picture, Read, read_picture, read_videos
+from training.motion import Motion, draw_motion
 from training.shards import open_data
 
 Floats = npt.NDArray[np.float32]
 
 FRAME = 320
 """Side of the pictures that parts are cut from where a branch sees whole pictures, too."""
-WHOLE = 128
+WHOLE = 256
 """Side of what it sees of them."""
+ALONE = 0.3
+"""Share of samples without a past: all frames are the present one, as in a picture or after a cut."""
+VIDEOS = 0.4
+"""Share of clean clips that are videos, where there are any; the others are pictures that move."""
+RATE = 25.0
+"""Frames per second of clips."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Pictures that others are parts of.
+
+    Attributes:
+        pictures: (N, 3, `WHOLE`, `WHOLE`), damaged.
+        places: (N, 3): top, left and side of the parts, as shares of the whole side.
+    """
+
+    pictures: Tensor
+    places: Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Pictures of one task.
+    """Clips of one task.
 
     Attributes:
-        degraded, target: (N, 3, S, S) RGB, nominally in [0, 1].
-        whole: (N, 3, `WHOLE`, `WHOLE`): the damaged pictures that they are parts of, for branches that see
-            whole pictures.
+        degraded: (N, T, 3, S, S) RGB, nominally in [0, 1]; the present frame first, then the past.
+        target: (N, 3, S, S), the present frame without the task's weather.
+        whole: for branches that see whole pictures.
     """
 
     task: str
     degraded: Tensor
     target: Tensor
-    whole: Tensor | None = None
+    whole: Whole | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +117,9 @@ class Samples(Dataset[Batch]):
 
     def __init__(self, config: TrainConfig, data: Path, read: Read = read_picture) -> None:
         self.config = config
+        self.frames = 1 + int(config.shape.get("temporal_radius", 0))
         place = open_data(data)
+        self.videos = [clip for name in config.videos for clip in read_videos(place / name, "train")]
         self.clean = [p for name in config.clean for p in layouts.clean(place, name, "train", read)]
         folders = {name for task in config.tasks.values() for name in task.pairs}
         self.pairs = {name: list(layouts.pairs(place, name, "train", read)) for name in sorted(folders)}
@@ -120,33 +142,48 @@ class Samples(Dataset[Batch]):
         name = str(rng.choice(list(self.config.tasks), p=self.shares))
         task = self.config.tasks[name]
         made = [self.sample(rng, name, task) for _ in range(task.batch)]
-        if not task.whole:
-            degraded, target = (torch.cat(tensors) for tensors in zip(*made, strict=True))
-            return Batch(name, degraded, target)
-        parts = [_part(rng, degraded, target, task.crop) for degraded, target in made]
-        whole = torch.cat([F.interpolate(degraded, (WHOLE, WHOLE), mode="area") for degraded, _ in made])
-        degraded, target = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
-        return Batch(name, degraded, target, whole)
+        whole = None
+        if task.whole:
+            pictures = torch.stack([degraded[0] for degraded, _ in made])
+            parts = [_part(rng, degraded, target, task.crop) for degraded, target in made]
+            made = [(degraded, target) for degraded, target, _ in parts]
+            places = torch.tensor([place for _, _, place in parts])
+            whole = Whole(F.interpolate(pictures, (WHOLE, WHOLE), mode="area"), places)
+        degraded, target = (torch.stack(tensors) for tensors in zip(*made, strict=True))
+        return Batch(name, degraded, target[:, 0], whole)
 
     def sample(self, rng: np.random.Generator, name: str, task: TaskConfig) -> tuple[Tensor, Tensor]:
-        """One damaged and one clean picture, each (1, 3, S, S); S is the crop's, or `FRAME`."""
-        place = rng.random()
-        for folder, share in task.pairs.items():
-            if place < share:
-                return self._from_pair(rng, self.pairs[folder], task)
-            place -= share
-        for folder, share in task.depth.items():
-            if place < share:
-                return self._from_depth(rng, name, self.depth[folder], task)
-            place -= share
+        """A damaged clip (T, 3, S, S), present first, and its clean frame (1, 3, S, S).
+
+        S is the crop's, or `FRAME`.
+        """
+        kind, folder = _source(rng, task)
+        if kind == "pairs":
+            degraded, target = self._from_pair(rng, self.pairs[folder], task)
+        elif kind == "depth":
+            degraded, target = self._from_depth(rng, name, self.depth[folder], task)
+        else:
+            clean = to_tensor(brighten(rng, self._clip(rng, task)))
+            if kind == "lights":
+                degraded, target = self._under_light(rng, clean, self.lights[folder], task)
+            else:
+                recipe = degrade.draw_recipe(rng, name, coded=task.coded)
+                degraded, target = _apply(clean, recipe, rng)
+        degraded = degraded.flip(0)
+        return degraded if len(degraded) > 1 else degraded.expand(self.frames, -1, -1, -1), target[-1:]
+
+    def _clip(self, rng: np.random.Generator, task: TaskConfig) -> npt.NDArray[np.uint8]:
+        """Clean frames in the order of time, (T, S, S, 3); T is 1 for those without a past."""
+        count = self.frames if self.frames > 1 and rng.random() >= ALONE else 1
+        if count > 1 and self.videos and rng.random() < VIDEOS:
+            video = self.videos[int(rng.integers(len(self.videos)))]
+            view = draw_view(rng, video.shape[1:3], task)
+            first = int(rng.integers(len(video) - count + 1))
+            return np.stack([view.cut(frame, _side(task)) for frame in video[first : first + count]])
         picture = self.clean[int(rng.integers(len(self.clean)))]
-        clean = brighten(rng, draw_view(rng, picture.shape[:2], task).cut(picture, _side(task)))
-        for folder, share in task.lights.items():
-            if place < share:
-                return self._under_light(rng, to_tensor(clean), self.lights[folder], task)
-            place -= share
-        sample = degrade.apply_recipe(to_tensor(clean), degrade.draw_recipe(rng, name, coded=task.coded), rng)
-        return sample.frames, sample.target
+        now = draw_view(rng, picture.shape[:2], task).cut(picture, _side(task))
+        motion = draw_motion(rng) if count > 1 else Motion()
+        return np.stack([motion.before(now, count - 1 - k) for k in range(count)])
 
     def _from_pair(
         self, rng: np.random.Generator, pairs: list[Pair], task: TaskConfig
@@ -159,13 +196,13 @@ class Samples(Dataset[Batch]):
     def _under_light(
         self, rng: np.random.Generator, clean: Tensor, lights: list[Picture], task: TaskConfig
     ) -> tuple[Tensor, Tensor]:
-        light = lights[int(rng.integers(len(lights)))]
-        view = draw_view(rng, light.shape[:2], task)
-        cut = np.repeat(unit(view.cut(light, task.crop))[..., None], 3, axis=2)
-        degraded = (clean + float(rng.uniform(0.7, 1.3)) * to_tensor(cut)).clamp(max=1.0)
+        chosen = lights[int(rng.integers(len(lights)))]
+        views = [draw_view(rng, chosen.shape[:2], task) for _ in clean]
+        cuts = np.stack([unit(view.cut(chosen, task.crop)) for view in views])  # other streaks in each frame
+        light = float(rng.uniform(0.7, 1.3)) * torch.from_numpy(cuts)[:, None]
         coded = degrade.Recipe("rain", codec=degrade.codec.draw(rng) if rng.random() < task.coded else None)
-        frames = degrade.apply_recipe(degraded, coded, rng).frames
-        return frames, degrade.apply_recipe(clean, coded, rng).target
+        degraded, _ = _apply((clean + light).clamp(max=1.0), coded, rng)
+        return degraded, _apply(clean, coded, rng)[1]
 
     def _from_depth(
         self, rng: np.random.Generator, name: str, pictures: list[DepthPicture], task: TaskConfig
@@ -175,16 +212,41 @@ class Samples(Dataset[Batch]):
         clean = brighten(rng, view.cut(chosen.picture, _side(task)))
         depth = torch.from_numpy(view.cut(chosen.inverse_depth, _side(task)))
         recipe = degrade.draw_recipe(rng, name, coded=task.coded)
-        sample = degrade.apply_recipe(to_tensor(clean), recipe, rng, depth=depth)
-        return sample.frames, sample.target
+        return _apply(to_tensor(clean), recipe, rng, depth)
+
+
+def _source(rng: np.random.Generator, task: TaskConfig) -> tuple[str, str]:
+    """Where a sample comes from: ``pairs``, ``depth`` or ``lights`` and a folder, or ``made``."""
+    place = rng.random()
+    for kind in ("pairs", "depth", "lights"):
+        for folder, share in getattr(task, kind).items():
+            if place < share:
+                return kind, folder
+            place -= share
+    return "made", ""
+
+
+def _apply(
+    clean: Tensor, recipe: degrade.Recipe, rng: np.random.Generator, depth: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Frames in the order of time, damaged, and their targets."""
+    times = [frame / RATE for frame in range(len(clean))]
+    sample = degrade.apply_recipe(clean, recipe, rng, times, depth)
+    return sample.frames, sample.target
 
 
 def _side(task: TaskConfig) -> int:
     return FRAME if task.whole else task.crop
 
 
-def _part(rng: np.random.Generator, degraded: Tensor, target: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """The same part of two pictures, seen from further away or nearer: cameras have more pixels, too."""
+def _part(
+    rng: np.random.Generator, degraded: Tensor, target: Tensor, side: int
+) -> tuple[Tensor, Tensor, tuple[float, float, float]]:
+    """The same part of two pictures, seen from further away or nearer: cameras have more pixels, too.
+
+    Returns:
+        Both parts, and their top, left and side as shares of the pictures' side.
+    """
     frame = degraded.shape[-1]
     cut = min(frame, round(side / float(np.exp(rng.uniform(np.log(0.6), np.log(2.5))))))
     top, left = (int(rng.integers(frame - cut + 1)) for _ in range(2))
@@ -193,7 +255,7 @@ def _part(rng: np.random.Generator, degraded: Tensor, target: Tensor, side: int)
         region = picture[..., top : top + cut, left : left + cut]
         return F.interpolate(region, (side, side), mode="bilinear", antialias=True)
 
-    return part(degraded), part(target)
+    return part(degraded), part(target), (top / frame, left / frame, cut / frame)
 
 
 def added_light(pair: Pair) -> Picture:
@@ -224,9 +286,10 @@ def brighten(rng: np.random.Generator, picture: Picture) -> Floats:
     return clean
 
 
-def to_tensor(picture: Floats) -> Tensor:
-    """(H, W, 3) -> (1, 3, H, W)."""
-    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
+def to_tensor(pictures: Floats) -> Tensor:
+    """A picture (H, W, 3), or (T, H, W, 3) -> (T, 3, H, W)."""
+    frames = pictures[None] if pictures.ndim == 3 else pictures
+    return torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2)))
 
 
 def batches(samples: Samples, start: int, workers: int) -> Iterator[Batch]:

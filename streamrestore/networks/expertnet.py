@@ -65,39 +65,70 @@ class ExpertNetConfig:
 
 
 class GlobalPath(nn.Module):
-    """What the whole picture looks like, as scale and shift of the experts' maps.
+    """What the whole picture looks like, place by place, at a size that is the same for all pictures.
 
     It sees a thumbnail of mean colours. Detail is kept from it, since a small picture's thumbnail
     holds more of it than a large one's, and frames are larger than what is trained on.
 
     Shape:
-        (N, maps, h, w) -> (N, `out`).
+        (N, maps, h, w) -> (N, `OUT`, `SIDE` / 2, `SIDE` / 2).
     """
 
-    side = 32
+    SIDE = 64
     """Of the thumbnail."""
+    OUT = 16
+    WIDTHS = (64, 96, 128)
+    """At 1/2, 1/4 and 1/8 of the thumbnail's size."""
 
-    def __init__(self, config: ExpertNetConfig, out: int) -> None:
+    def __init__(self, config: ExpertNetConfig) -> None:
         super().__init__()
+        fine, middle, coarse = self.WIDTHS
         self.means = nn.Conv2d(config.maps, 3, 1, bias=False).requires_grad_(False)
-        self.first = nn.Conv2d(3, 32, 1)
-        self.second = nn.Conv2d(32, 64, 3, stride=2, padding=1)
-        self.third = nn.Conv2d(64, 64, 3, stride=2, padding=1)
-        self.features = nn.Linear(128, 64)
-        self.modulation = nn.Linear(64, out)
+        self.head = nn.Conv2d(3, fine, 2, stride=2)
+        self.fine = nn.Sequential(ResidualBlock(fine), ResidualBlock(fine))
+        self.to_middle = Halve(fine, middle)
+        self.middle = nn.Sequential(ResidualBlock(middle), ResidualBlock(middle))
+        self.to_coarse = Halve(middle, coarse)
+        self.coarse = nn.Sequential(ResidualBlock(coarse), ResidualBlock(coarse))
+        self.whole = nn.Linear(2 * coarse, coarse)
+        self.from_coarse = Enlarge(coarse, middle)
+        self.from_middle = Enlarge(middle, fine)
+        self.tail = nn.Conv2d(fine, self.OUT, 3, padding=1)
         with torch.no_grad():
             self.means.weight.zero_()
             for colour in range(3):
                 self.means.weight[colour, colour * config.unshuffle**2] = 1.0
-            self.modulation.weight.mul_(0.1)
-            self.modulation.bias.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
-        z = F.adaptive_avg_pool2d(self.means(x), self.side)  # three maps, not all, are pooled
-        z = activate(self.third(activate(self.second(activate(self.first(z))))))
-        z = torch.cat([z.mean(dim=(2, 3)), z.amax(dim=(2, 3))], dim=1)  # (N, 128)
-        modulation: Tensor = self.modulation(activate(self.features(z)))
-        return modulation
+        thumbnail = F.adaptive_avg_pool2d(self.means(x), self.SIDE)  # three maps, not all, are pooled
+        fine = self.fine(conv_activate(self.head, thumbnail))
+        middle = self.middle(conv_activate(self.to_middle, fine))
+        coarse = self.coarse(conv_activate(self.to_coarse, middle))
+        whole = torch.cat([coarse.mean(dim=(2, 3)), coarse.amax(dim=(2, 3))], dim=1)
+        coarse = coarse + self.whole(whole)[..., None, None]
+        middle = activate(self.from_coarse(coarse) + middle)
+        maps: Tensor = self.tail(activate(self.from_middle(middle) + fine))
+        return maps
+
+
+class Modulation(nn.Module):
+    """Scale and shift of maps, instead of a normalisation over space.
+
+    Shape:
+        x (N, C, h, w), context (N, `GlobalPath.OUT`, h, w) or None -> (N, C, h, w).
+    """
+
+    def __init__(self, width: int, *, sees_whole: bool) -> None:
+        super().__init__()
+        self.constant = nn.Parameter(torch.zeros(2 * width))
+        self.placed = nn.Conv2d(GlobalPath.OUT, 2 * width, 1, bias=False) if sees_whole else None
+
+    def forward(self, x: Tensor, context: Tensor | None) -> Tensor:
+        both = self.constant.to(x.dtype)[:, None, None]
+        if self.placed is not None:
+            both = both + self.placed(context)
+        scale, shift = both.chunk(2, dim=-3)
+        return torch.addcmul(x + shift, x, scale)
 
 
 class BranchEnd(nn.Module):
@@ -106,8 +137,9 @@ class BranchEnd(nn.Module):
     def __init__(self, config: ExpertNetConfig, *, sees_whole: bool) -> None:
         super().__init__()
         fine, middle, coarse = config.widths
-        self.modulation = nn.Parameter(torch.zeros(2 * (middle + coarse)))
-        self.global_path = GlobalPath(config, len(self.modulation)) if sees_whole else None
+        self.global_path = GlobalPath(config) if sees_whole else None
+        self.at_middle = Modulation(middle, sees_whole=sees_whole)
+        self.at_coarse = Modulation(coarse, sees_whole=sees_whole)
         self.gates = nn.Conv2d(middle, 3, 3, padding=1)
         self.own = nn.Conv2d(fine, fine, 3, padding=1)
         self.blocks = nn.Sequential(*(ResidualBlock(fine) for _ in range(config.blocks[2])))
@@ -154,37 +186,36 @@ class ExpertNet(nn.Module):
         )
 
     def prepare(self, x: Tensor, branch: str, gates: Sequence[float] | None = None) -> Tensor | None:
-        """Context of whole pictures: (N, maps, h, w) -> modulation (N, M), or None for a local branch.
+        """Context of whole pictures: (N, maps, h, w) -> (N, M, h/2, w/2), or None for a local branch.
 
         Raises:
             UsageError: `gates` were given; those of this network follow from the picture.
         """
         if gates is not None:
             raise UsageError("gates can be set for the noise branch only")
-        path = self._end(branch).global_path
-        if path is None:
+        seen = self.look(x, branch)
+        if seen is None:
             return None
-        with torch.autocast(x.device.type, enabled=False):  # few values: their gradients need fp32
-            modulation: Tensor = path(x.to(path.first.weight.dtype))
-        return modulation
+        return F.interpolate(seen, (x.shape[-2] // 2, x.shape[-1] // 2), mode="bilinear")
+
+    def look(self, x: Tensor, branch: str) -> Tensor | None:
+        """Whole pictures (N, maps, h, w) as `GlobalPath` sees them, or None for a local branch."""
+        path = self._end(branch).global_path
+        return None if path is None else path(x)
 
     def forward(self, x: Tensor, branch: str, context: Tensor | None = None) -> Tensor:
-        """Residual of one branch; the whole picture's `context` is made from x if not given."""
+        """Residual of one branch; the `context` of its place is made from x if not given."""
         end = self._end(branch)
         maps = end.from_input.in_channels
         now = x[:, :maps]
         context = self.prepare(now, branch) if context is None else context
-        modulation = end.modulation[None] if context is None else end.modulation + context
-        modulation = modulation.to(x.dtype)[..., None, None]  # (N, 2 (C2 + C3), 1, 1)
-        _, width_m, width_c = self.config.widths
-        widths = [width_m, width_m, width_c, width_c]
-        scale_m, shift_m, scale_c, shift_c = modulation.split(widths, dim=1)
+        coarse_context = None if context is None else F.avg_pool2d(context, 2)
 
         fine = conv_activate(self.head, x)  # (N, C1, h, w)
         entry = conv_activate(self.to_middle, fine)  # (N, C2, h/2, w/2)
-        middle = self.middle(torch.addcmul(entry + shift_m, entry, scale_m))
+        middle = self.middle(end.at_middle(entry, context))
         coarse = conv_activate(self.to_coarse, middle)  # (N, C3, h/4, w/4)
-        coarse = self.coarse(torch.addcmul(coarse + shift_c, coarse, scale_c))
+        coarse = self.coarse(end.at_coarse(coarse, coarse_context))
 
         experts = (entry, middle, self.from_coarse(coarse))
         gates = end.gates(middle).split(1, dim=1)  # 3 x (N, 1, h/2, w/2)

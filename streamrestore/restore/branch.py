@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from streamrestore import planes as native
 from streamrestore.compute import Compute, free_memory, is_out_of_memory
 from streamrestore.frames import Coding, FrameBatch, PixelFormat
-from streamrestore.restore.tiling import tiles
+from streamrestore.restore.tiling import Tile, tiles
 from streamrestore.seams import Network
 
 UNSHUFFLE = 4
@@ -124,12 +124,21 @@ class BranchRunner:
             rows, columns = tile.rows, tile.columns
             part = x[..., rows.start : rows.stop, columns.start : columns.stop]
             part = part.contiguous(memory_format=torch.channels_last)
-            y = network(part, self._branch, context)
+            y = network(part, self._branch, _part_of(context, x.shape[-2], tile))
             inner_part = y[..., rows.kept, columns.kept]
             out[..., rows.inner_start : rows.inner_stop, columns.inner_start : columns.inner_stop] = (
                 inner_part
             )
         return out
+
+
+def _part_of(context: Tensor | None, height: int, tile: Tile) -> Tensor | None:
+    """What of a whole picture's context belongs to a tile; see `seams.Network.prepare`."""
+    if context is None or context.ndim != 4:
+        return context
+    k = height // context.shape[-2]
+    rows, columns = tile.rows, tile.columns
+    return context[..., rows.start // k : rows.stop // k, columns.start // k : columns.stop // k]
 
 
 def _fitting_tile(memory: int, pictures: int) -> int:
