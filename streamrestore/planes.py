@@ -2,7 +2,7 @@
 
 A network estimates a residual of RGB. Both ways are linear in the samples once black level and
 chroma centre are subtracted, so they are two small matrices; for 4:2:0 they act on pixel-unshuffled
-planes (luma by 4: 16 maps, each chroma by 2: 4 maps) and are folded into the networks.
+planes (luma by n, each chroma by n/2: n^2 and twice n^2/4 maps) and are folded into the networks.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from torch import Tensor
 
 from streamrestore.frames import LUMA_WEIGHTS, Coding, Matrix
 
-LUMA_UNSHUFFLE, CHROMA_UNSHUFFLE = 4, 2
-PLANE_MAPS = 24
-RGB_MAPS = 48
+UNSHUFFLE = 4
+"""n of most networks; an even number."""
 
 
 def rgb_to_ycc(coding: Coding) -> Tensor:
@@ -44,60 +43,66 @@ def zeros(coding: Coding) -> tuple[int, int]:
     return (0 if coding.full else 16 << coding.depth - 8), 128 << coding.depth - 8
 
 
+def maps_of(unshuffle: int) -> int:
+    """Maps of unshuffled 4:2:0 planes, 3 n^2 / 2; RGB has twice as many."""
+    return 3 * unshuffle**2 // 2
+
+
 @lru_cache(maxsize=32)
-def unshuffled_matrices(coding: Coding) -> tuple[Tensor, Tensor]:
+def unshuffled_matrices(coding: Coding, unshuffle: int = UNSHUFFLE) -> tuple[Tensor, Tensor]:
     """The way in and the way out for 4:2:0 planes.
 
     Returns:
-        inward (48, 24), unshuffled planes to unshuffled RGB, each chroma sample repeated in its
-        2x2 block of luma; outward (24, 48), an RGB residual to planes, chroma the mean of its
-        block. outward @ inward is the identity.
+        inward (3 n^2, 3 n^2 / 2), unshuffled planes to unshuffled RGB, each chroma sample repeated in
+        its 2x2 block of luma; outward (3 n^2 / 2, 3 n^2), an RGB residual to planes, chroma the mean
+        of its block. outward @ inward is the identity.
     """
     to_ycc = rgb_to_ycc(coding)
     to_rgb = torch.linalg.inv(to_ycc)
-    n, m = LUMA_UNSHUFFLE, CHROMA_UNSHUFFLE
-    inward = torch.zeros(3, n, n, PLANE_MAPS, dtype=torch.float64)
-    outward = torch.zeros(PLANE_MAPS, 3, n, n, dtype=torch.float64)
+    n, m, maps = unshuffle, unshuffle // 2, maps_of(unshuffle)
+    inward = torch.zeros(3, n, n, maps, dtype=torch.float64)
+    outward = torch.zeros(maps, 3, n, n, dtype=torch.float64)
     for y in range(n):
         for x in range(n):
             luma = y * n + x
-            block = (y // m) * m + x // m
+            block = (y // 2) * m + x // 2
             inward[:, y, x, luma] = to_rgb[:, 0]
             outward[luma, :, y, x] = to_ycc[0]
             for plane in (0, 1):
                 chroma = n * n + plane * m * m + block
                 inward[:, y, x, chroma] = to_rgb[:, 1 + plane]
-                outward[chroma, :, y, x] = to_ycc[1 + plane] / (m * m)
-    return inward.reshape(RGB_MAPS, PLANE_MAPS), outward.reshape(PLANE_MAPS, RGB_MAPS)
+                outward[chroma, :, y, x] = to_ycc[1 + plane] / 4
+    return inward.reshape(2 * maps, maps), outward.reshape(maps, 2 * maps)
 
 
-def pack(planes: Sequence[Tensor], multiple: int) -> Tensor:
+def pack(planes: Sequence[Tensor], multiple: int, unshuffle: int = UNSHUFFLE) -> Tensor:
     """Unshuffle 4:2:0 planes, padded by repetition of the border.
 
     Args:
         planes: luma (H, W), two chroma (ceil(H/2), ceil(W/2)), uint8 or uint16.
-        multiple: height and width are padded at the bottom and right to multiples of it; 8, 16, ...
+        multiple: height and width are padded at the bottom and right to multiples of it, itself a
+            multiple of n.
 
     Returns:
-        Codes (24, h, w) of the planes' type, w and h a quarter of the padded size, with the maps
+        Codes (3 n^2 / 2, h, w) of the planes' type, w and h the padded size by n, with the maps
         innermost in memory.
     """
     height, width = planes[0].shape
-    h, w = -(-height // multiple) * multiple // 4, -(-width // multiple) * multiple // 4
-    codes = planes[0].new_empty(h, w, PLANE_MAPS)
-    for plane, side, start, stop in _SLOTS:
+    h, w = (-(-side // multiple) * multiple // unshuffle for side in (height, width))
+    codes = planes[0].new_empty(h, w, maps_of(unshuffle))
+    for plane, side, start, stop in _slots(unshuffle):
         padded = _pad(planes[plane], h * side, w * side)
         rows = _wide(padded, side).view(h, side, w).transpose(1, 2)  # one item: `side` samples
         _wide(codes[..., start:stop], side).copy_(rows)
     return codes.permute(2, 0, 1)
 
 
-def unpack(codes: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
-    """The inverse of `pack`: (24, h, w) codes -> three planes of the given (height, width)."""
+def unpack(codes: Tensor, sizes: Sequence[tuple[int, int]], unshuffle: int = UNSHUFFLE) -> list[Tensor]:
+    """The inverse of `pack`: (3 n^2 / 2, h, w) codes -> three planes of the given (height, width)."""
     inner = codes.permute(1, 2, 0)
     h, w, _ = inner.shape
     planes: list[Tensor] = []
-    for (plane, side, start, stop), (height, width) in zip(_SLOTS, sizes, strict=True):
+    for (plane, side, start, stop), (height, width) in zip(_slots(unshuffle), sizes, strict=True):
         assert len(planes) == plane
         rows = _wide(inner[..., start:stop], side).transpose(1, 2).contiguous()  # (h, side, w) items
         planes.append(rows.view(codes.dtype).view(h * side, w * side)[:height, :width])
@@ -113,23 +118,24 @@ def turned(plane: Tensor, turns: int) -> Tensor:
     return torch.rot90(plane, turns)
 
 
-def offsets(coding: Coding) -> Tensor:
-    """(24, 1, 1): the codes of black and grey that `pack`'s maps are counted from."""
+def offsets(coding: Coding, maps: int) -> Tensor:
+    """(maps, 1, 1): the codes of black and grey that `pack`'s maps are counted from."""
     black, grey = zeros(coding)
-    return torch.tensor([black] * 16 + [grey] * 8, dtype=torch.float32)[:, None, None]
+    luma = maps * 2 // 3
+    return torch.tensor([black] * luma + [grey] * (maps - luma), dtype=torch.float32)[:, None, None]
 
 
 def centred(codes: Tensor, coding: Coding, dtype: torch.dtype) -> Tensor:
-    """Codes (24, h, w) less those of black and grey, (1, 24, h, w) in a type of networks, channels last.
+    """Codes (C, h, w) less those of black and grey, (1, C, h, w) in a type of networks, channels last.
 
     bf16 holds codes of 8 bits exactly. Of deeper ones the zeros are subtracted first, so that it is
     at least exact near black and grey.
     """
     exact = dtype if coding.depth == 8 else torch.float32
-    inner = codes.permute(1, 2, 0).to(exact, memory_format=torch.contiguous_format)  # (h, w, 24)
+    inner = codes.permute(1, 2, 0).to(exact, memory_format=torch.contiguous_format)  # (h, w, C)
     h, w, maps = inner.shape
-    # One long row at a time: 24 samples would be too few for a loop of their own.
-    inner.view(h, w * maps).sub_(offsets(coding).flatten().to(inner).repeat(w))
+    # One long row at a time: C samples would be too few for a loop of their own.
+    inner.view(h, w * maps).sub_(offsets(coding, maps).flatten().to(inner).repeat(w))
     return inner.to(dtype)[None].permute(0, 3, 1, 2)
 
 
@@ -171,10 +177,18 @@ def add_rgb_residual(
     return [add_residual(p, c, strength, peak) for p, c in zip(planes, changes, strict=True)]
 
 
-_SLOTS = ((0, LUMA_UNSHUFFLE, 0, 16), (1, CHROMA_UNSHUFFLE, 16, 20), (2, CHROMA_UNSHUFFLE, 20, 24))
-"""(plane, unshuffle factor, first map, one past the last)."""
 
-_ITEMS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+def _slots(n: int) -> tuple[tuple[int, int, int, int], ...]:
+    """(plane, unshuffle factor, first map, one past the last)."""
+    luma, chroma = n * n, n * n // 4
+    return (
+        (0, n, 0, luma),
+        (1, n // 2, luma, luma + chroma),
+        (2, n // 2, luma + chroma, luma + 2 * chroma),
+    )
+
+
+_ITEMS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 def _wide(samples: Tensor, side: int) -> Tensor:

@@ -171,11 +171,15 @@ class Network(Protocol):
 
     Attributes:
         branches: names of the weathers.
+        unshuffle: side of the blocks of pixels that become maps.
+        frames: T, how many frames it sees: the present one and those before it.
         multiple_of: the picture's height and width must be multiples of it.
         halo: pixels around a tile, cut at multiples of `multiple_of`, that its result depends on.
     """
 
     branches: tuple[str, ...]
+    unshuffle: int
+    frames: int
     multiple_of: int
     halo: int
 

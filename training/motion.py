@@ -40,7 +40,8 @@ class Motion:
         down = self.down * frames + (1 - scale) * (height - 1) / 2
         to_now = np.array([[scale, 0, right], [0, scale, down]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(picture, to_now, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+        moved = cv2.warpAffine(picture, to_now, (width, height), None, flags, cv2.BORDER_REFLECT_101)
+        return np.asarray(moved, dtype=picture.dtype)
 
 
 def draw_motion(rng: np.random.Generator) -> Motion:

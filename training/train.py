@@ -110,7 +110,8 @@ def train(
             click.echo("its configuration is not what it was")
         progress.config_hash = settings_hash(config)
     wrapped, optimizer = fabric.setup(model, optimizer)
-    wrapped.mark_forward_method("look")
+    if any(task.whole for task in config.tasks.values()):
+        wrapped.mark_forward_method("look")
     ema.to(fabric.device)
 
     cv2.setNumThreads(0)  # a pool would not survive the fork of the workers

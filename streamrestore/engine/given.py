@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
@@ -43,8 +44,12 @@ class Given(Generic[Frames]):
         """A small luma picture, for scene cuts."""
         raise NotImplementedError
 
-    def restored(self, runner: BranchRunner, strength: float) -> Given[Frames]:
-        """New frames of the same kind."""
+    def restored(self, runner: BranchRunner, strength: float, past: Given[Frames] | None) -> Given[Frames]:
+        """New frames of the same kind.
+
+        Args:
+            past: frames before these, of the same kind and size.
+        """
         raise NotImplementedError
 
 
@@ -59,9 +64,11 @@ class GivenPlanes(Given[FrameBatch]):
         """See `Given.signature`."""
         return signature(self.frames.frames[index], self.frames.format)
 
-    def restored(self, runner: BranchRunner, strength: float) -> GivenPlanes:
+    def restored(
+        self, runner: BranchRunner, strength: float, past: Given[FrameBatch] | None
+    ) -> GivenPlanes:
         """See `Given.restored`."""
-        planes = runner.restore_planes(self.frames, strength)
+        planes = runner.restore_planes(self.frames, strength, past.frames.frames if past else ())
         on_cpu = isinstance(self.frames.frames[0].planes[0], np.ndarray)
         frames = tuple(
             replace(frame, planes=tuple(p.cpu().numpy() if on_cpu else p for p in new))
@@ -75,7 +82,7 @@ class GivenPictures(Given[Any]):
 
     def views(self, router: Router, index: int, look: int = 0) -> Views:
         """See `Given.views`."""
-        return router.views_of_rgb(self._rgb(index), look)
+        return router.views_of_rgb(self.rgb(index), look)
 
     def signature(self, index: int) -> Signature:
         """See `Given.signature`; every few samples of green stand in for luma."""
@@ -87,19 +94,22 @@ class GivenPictures(Given[Any]):
         return signature(Frame((np.ascontiguousarray(codes.numpy()),), 0), PixelFormat("gray"))
 
     @torch.no_grad()
-    def restored(self, runner: BranchRunner, strength: float) -> GivenPictures:
+    def restored(self, runner: BranchRunner, strength: float, past: Given[Any] | None) -> GivenPictures:
         """See `Given.restored`; one picture at a time bounds the memory."""
+        before = [past.rgb(k) for k in range(len(past))] if isinstance(past, GivenPictures) else []
+        window = deque(before, maxlen=1 + runner.past)
         is_array = isinstance(self.frames, np.ndarray)
         out: Any = np.empty_like(self.frames) if is_array else torch.empty_like(self.frames)
         for index in range(len(self.frames)):
-            rgb = self._rgb(index)
-            result = rgb + strength * runner.residual(rgb[None])[0].to(rgb.device)
+            rgb = self.rgb(index)
+            window.append(rgb)
+            result = rgb + strength * runner.residual(torch.stack([*window]))[0].to(rgb.device)
             if _is_bytes(self.frames):
                 result = (result * 255).round_().clamp_(0, 255).permute(1, 2, 0)
             out[index] = result.numpy() if is_array else result
         return GivenPictures(out)
 
-    def _rgb(self, index: int) -> Tensor:
+    def rgb(self, index: int) -> Tensor:
         """One picture, (3, H, W) float32, nominally in [0, 1]."""
         picture = self.frames[index]
         if isinstance(picture, np.ndarray):

@@ -121,14 +121,30 @@ class Restorer:
             raise UsageError(f"gates are {', '.join(map(str, gates))}; each must be 0 or more")
         self.network(Weather.NOISE).prepare(torch.zeros(1), Weather.NOISE, gates)  # knows how many
 
-    def apply(self, frames: Frames, decision: Decision, gates: Sequence[float] | None = None) -> Frames:
-        """Do what was decided; bypassed frames are returned as they are."""
+    def apply(
+        self,
+        frames: Frames,
+        decision: Decision,
+        gates: Sequence[float] | None = None,
+        past: Frames | None = None,
+    ) -> Frames:
+        """Do what was decided; bypassed frames are returned as they are.
+
+        Args:
+            past: frames of the same scene right before these, of the same kind and size, as they were
+                given; the last `self.past(decision)` of them are looked at.
+        """
         if decision.bypass:
             return frames
-        given = as_given(frames)
+        given, before = as_given(frames), as_given(past) if past is not None and len(past) else None
         for weather in decision.branches:
-            given = given.restored(self.runner(weather, gates), decision.strength)
+            given = given.restored(self.runner(weather, gates), decision.strength, before)
+            before = None  # what a second branch sees has passed the first
         return cast("Frames", given.frames)
+
+    def past(self, decision: Decision) -> int:
+        """How many frames before the first one `apply` would look at."""
+        return max((self.network(weather).frames - 1 for weather in decision.branches), default=0)
 
     def stream(self, branch: str = "auto", strength: float = DEFAULT_STRENGTH) -> Stream:
         """A stream that keeps window, hysteresis and temporal context.

@@ -79,11 +79,12 @@ class AddUNet(nn.Module):
         self.config = config
         self.branches = ("noise",)
         self.levels = len(config.widths)
+        self.unshuffle = config.unshuffle
+        self.frames = 1 + config.temporal_radius
         self.multiple_of = config.unshuffle * 2 ** sum(config.halve)
         self.halo = config.halo
         widths, kernels = config.widths, config.kernels
-        frames = 1 + config.temporal_radius
-        self.stem = nn.Conv2d(config.maps * frames, widths[0], 3, padding=1)
+        self.stem = nn.Conv2d(config.maps * self.frames, widths[0], 3, padding=1)
         before = (widths[0], *widths[:-1])
         self.down = nn.ModuleList(
             Halve(a, b) if halve else nn.Identity()

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import copy
+from typing import cast
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from streamrestore.planes import maps_of
 from streamrestore.seams import Network
 
-SIDE = 256
+HEIGHT, WIDTH = 704, 1280
+"""Of the picture, about 720p: what is done once per picture counts little."""
 
 
-def gmac_per_megapixel(network: Network, branch: str, maps: int = 24, unshuffle: int = 4) -> float:
-    """Billions of multiply-adds of one branch for a million pixels.
-
-    Args:
-        maps: per unshuffled picture: 24 for 4:2:0 planes, 48 for RGB.
-    """
-    rgb = 3 * unshuffle**2
-    matrix = torch.zeros(rgb, maps, dtype=torch.float64)
-    folded = copy.deepcopy(network).folded(matrix, matrix.T)
-    side = SIDE // unshuffle
+def gmac_per_megapixel(network: Network, branch: str, *, rgb: bool = False) -> float:
+    """Billions of multiply-adds of one branch for a million pixels of 4:2:0 planes, or of RGB."""
+    n = network.unshuffle
+    planes = maps_of(n)
+    maps = 2 * planes if rgb else planes
+    matrix = torch.zeros(2 * planes, maps, dtype=torch.float64)
+    folded = cast("nn.Module", copy.deepcopy(network).folded(matrix, matrix.T)).to("meta")
+    x = torch.zeros(1, maps * network.frames, HEIGHT // n, WIDTH // n, device="meta")
     with FlopCounterMode(display=False) as counter, torch.enable_grad():  # fused operators count nothing
-        folded(torch.zeros(1, maps, side, side), branch)
-    return float(counter.get_total_flops()) / 2 / 1e9 / (SIDE * SIDE / 1e6)
+        folded(x, branch)
+    return float(counter.get_total_flops()) / 2 / 1e9 / (HEIGHT * WIDTH / 1e6)

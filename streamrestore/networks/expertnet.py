@@ -122,6 +122,9 @@ class Modulation(nn.Module):
         super().__init__()
         self.constant = nn.Parameter(torch.zeros(2 * width))
         self.placed = nn.Conv2d(GlobalPath.OUT, 2 * width, 1, bias=False) if sees_whole else None
+        if self.placed is not None:
+            with torch.no_grad():
+                self.placed.weight.mul_(0.1)
 
     def forward(self, x: Tensor, context: Tensor | None) -> Tensor:
         both = self.constant.to(x.dtype)[:, None, None]
@@ -170,11 +173,12 @@ class ExpertNet(nn.Module):
         super().__init__()
         self.config = config
         self.branches = config.branches
+        self.unshuffle = config.unshuffle
+        self.frames = 1 + config.temporal_radius
         self.multiple_of = 4 * config.unshuffle
         self.halo = config.halo
         fine, middle, coarse = config.widths
-        frames = 1 + config.temporal_radius
-        self.head = nn.Conv2d(config.maps * frames, fine, 3, padding=1)
+        self.head = nn.Conv2d(config.maps * self.frames, fine, 3, padding=1)
         self.to_middle = Halve(fine, middle)
         self.middle = nn.Sequential(*(ResidualBlock(middle) for _ in range(config.blocks[0])))
         self.to_coarse = Halve(middle, coarse)
@@ -200,15 +204,21 @@ class ExpertNet(nn.Module):
 
     def look(self, x: Tensor, branch: str) -> Tensor | None:
         """Whole pictures (N, maps, h, w) as `GlobalPath` sees them, or None for a local branch."""
-        path = self._end(branch).global_path
-        return None if path is None else path(x)
+        end = self._end(branch)
+        path = end.global_path
+        if path is None:
+            return None
+        with torch.autocast(x.device.type, enabled=False):  # all places hang on it: its gradients need fp32
+            now = x[:, : end.from_input.in_channels].to(path.tail.weight.dtype)
+            seen: Tensor = path(now)
+        return seen
 
     def forward(self, x: Tensor, branch: str, context: Tensor | None = None) -> Tensor:
         """Residual of one branch; the `context` of its place is made from x if not given."""
         end = self._end(branch)
         maps = end.from_input.in_channels
         now = x[:, :maps]
-        context = self.prepare(now, branch) if context is None else context
+        context = self.prepare(x, branch) if context is None else context
         coarse_context = None if context is None else F.avg_pool2d(context, 2)
 
         fine = conv_activate(self.head, x)  # (N, C1, h, w)

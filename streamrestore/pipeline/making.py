@@ -13,12 +13,12 @@ from streamrestore.decode import open_source
 from streamrestore.encode import OutputPlan, SegmentReport, SegmentSink, VideoHead
 from streamrestore.engine import Restorer
 from streamrestore.errors import InputUnreadable
-from streamrestore.frames import FrameBatch
+from streamrestore.frames import Frame, FrameBatch
 from streamrestore.pipeline.crew import Done, News, Stop, Tell, Work, run_crew
 from streamrestore.pipeline.mask import read_mask
 from streamrestore.pipeline.plan import Plan, make_restorer
 from streamrestore.pipeline.runner import Runner, Tally
-from streamrestore.pipeline.segments import Segment
+from streamrestore.pipeline.segments import Segment, lead_in
 from streamrestore.pipeline.workplace import partial_path
 from streamrestore.seams import Restored, Source
 from streamrestore.settings import JobSettings
@@ -200,16 +200,29 @@ def _make_neighbours(task: Task, restorer: Restorer, segments: Sequence[Segment]
     starts = [window.start for window in plan.windows]
     mask = read_mask(settings.mask, *plan.info.displayed_size)
 
+    first = segments[0]
+    look_back = max(restorer.past(decision) for decision in plan.decisions)
+    lead = lead_in(first, plan.windows, look_back)
+    scenes = [k == 0 or plan.windows[k - 1].reason != "length" for k in range(len(starts))]
+    past: tuple[Frame, ...] = ()
+
     def restore(batch: FrameBatch) -> Iterator[Restored]:
+        nonlocal past
         for number, part in split_batch(batch, starts):
             decision = plan.decisions[number]
-            frames = restorer.apply(part, decision, settings.gates)
+            if scenes[number] and part.frames[0].index == starts[number]:
+                past = ()
+            before = replace(part, frames=past)
+            past = (*past, *part.frames)[-look_back:] if look_back else ()
+            if part.frames[0].index < first.first_frame:
+                continue
+            frames = restorer.apply(part, decision, settings.gates, before)
             if mask is not None and not decision.bypass:
                 frames = mask.keep(part, frames)
             yield Restored(frames, decision, decision.estimate)
 
-    first = segments[0]
-    start = round(first.start_seconds / plan.info.time_base) if first.first_frame else None
+    begin, seconds = (lead.start, lead.start_seconds) if lead else (first.first_frame, first.start_seconds)
+    start = round(seconds / plan.info.time_base) if begin else None
     sink = SegmentedSink(task, segments, watch.on_made)
     try:
         with open_source(
@@ -217,7 +230,7 @@ def _make_neighbours(task: Task, restorer: Restorer, segments: Sequence[Segment]
             threads=settings.decoder_threads,
             batch_size=BATCH,
             start=start,
-            start_index=first.first_frame,
+            start_index=begin,
             seek=plan.is_sound,
             deinterlace=plan.deinterlace,
         ) as source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import cast
 
@@ -11,17 +12,36 @@ from torch import Tensor, nn
 
 from streamrestore import planes as native
 from streamrestore.compute import Compute, free_memory, is_out_of_memory
-from streamrestore.frames import Coding, FrameBatch, PixelFormat
+from streamrestore.frames import Coding, Frame, FrameBatch, PixelFormat
 from streamrestore.restore.tiling import Tile, tiles
 from streamrestore.seams import Network
 
-UNSHUFFLE = 4
 BYTES_PER_SAMPLE = 8192
 """Working memory of a network for each sample of its unshuffled input, generously."""
 SMALLEST_TILE = 32
 """Of unshuffled samples; below, the halo is most of the work."""
 
 FAST_FORMATS = {PixelFormat("yuv", depth, 1, 1) for depth in (8, 9, 10, 12, 14, 16)}
+
+
+class _Window:
+    """Maps of the last frames; the oldest one stands for those that there are not.
+
+    Args:
+        frames: T, how many a network sees.
+    """
+
+    def __init__(self, frames: int) -> None:
+        self._maps: deque[Tensor] = deque(maxlen=frames)
+        self._frames = frames
+
+    def add(self, maps: Tensor) -> Tensor:
+        """Maps of the next frame (1, C, h, w) -> of all, the present first, (1, C T, h, w)."""
+        self._maps.append(maps)
+        known = [*reversed(self._maps)]
+        if self._frames == 1:
+            return maps
+        return torch.cat(known + known[-1:] * (self._frames - len(known)), dim=1)
 
 
 class BranchRunner:
@@ -44,42 +64,79 @@ class BranchRunner:
         self._folded: dict[Coding | None, Network] = {}
         self._tile = 0  # of unshuffled samples; 0: whole pictures
 
+    @property
+    def past(self) -> int:
+        """How many frames before the present one the network looks at."""
+        return self._network.frames - 1
+
     @torch.inference_mode()
-    def restore_planes(self, batch: FrameBatch, strength: float) -> list[list[Tensor]]:
+    def restore_planes(
+        self, batch: FrameBatch, strength: float, past: Sequence[Frame] = ()
+    ) -> list[list[Tensor]]:
         """Restored planes of each frame, of the same sizes and type, on the compute device.
 
         Pictures are turned as displayed for the network, and back.
+
+        Args:
+            past: frames of the same kind before the batch, in the order of time. Where there are too
+                few, the first one known stands for those that are missing.
         """
-        turns = batch.rotation // 90
+        turns, coding = batch.rotation // 90, batch.coding
+        through = self._through_planes if batch.format in FAST_FORMATS else self._through_rgb
+        window = _Window(self._network.frames)
+        for frame in past[max(0, len(past) - self.past) :]:
+            through(self._planes(frame, turns), coding, None, window)
         restored = []
         for frame in batch.frames:
-            planes = [native.turned(self._tensor(p), turns) for p in frame.planes]
-            if batch.format in FAST_FORMATS:
-                out = self._through_planes(planes, batch.coding, strength)
-            else:
-                rgb = native.to_rgb(planes, batch.coding)
-                residual = self.residual(rgb[None])[0]
-                out = native.add_rgb_residual(planes, residual, strength, batch.coding)
+            out = through(self._planes(frame, turns), coding, strength, window)
             restored.append([native.turned(p, -turns).contiguous() for p in out])
         return restored
 
     @torch.inference_mode()
-    def residual(self, rgb: Tensor) -> Tensor:
-        """Residual of RGB pictures, both (N, 3, H, W) float32, nominally in [0, 1]."""
-        height, width = rgb.shape[-2:]
-        multiple = self._network.multiple_of
-        padded = F.pad(rgb, (0, -width % multiple, 0, -height % multiple), mode="replicate")
-        maps = F.pixel_unshuffle(padded.to(self._compute.device), UNSHUFFLE)
-        x = maps.to(self._compute.dtype).contiguous(memory_format=torch.channels_last)
-        residual = self._run(self._network_for(None), x).float()
-        return F.pixel_shuffle(residual, UNSHUFFLE)[..., :height, :width]
+    def residual(self, clip: Tensor) -> Tensor:
+        """Residual (1, 3, H, W) of the last of some frames (T, 3, H, W), RGB float32, nominally in [0, 1]."""
+        window = _Window(self._network.frames)
+        for rgb in clip[-self._network.frames :]:
+            x = window.add(self._rgb_maps(rgb))
+        return self._rgb_residual(x, clip)
 
-    def _through_planes(self, planes: list[Tensor], coding: Coding, strength: float) -> list[Tensor]:
-        codes = native.pack(planes, self._network.multiple_of)
-        x = native.centred(codes, coding, self._compute.dtype)
+    def _through_planes(
+        self, planes: list[Tensor], coding: Coding, strength: float | None, window: _Window
+    ) -> list[Tensor]:
+        """Restored planes; none if there is no strength, and the frame is only to be remembered."""
+        codes = native.pack(planes, self._network.multiple_of, self._network.unshuffle)
+        x = window.add(native.centred(codes, coding, self._compute.dtype))
+        if strength is None:
+            return []
         residual = self._run(self._network_for(coding), x)[0]
         result = native.add_residual(codes, residual, strength, (1 << coding.depth) - 1)
-        return native.unpack(result, [(p.shape[0], p.shape[1]) for p in planes])
+        return native.unpack(result, [(p.shape[0], p.shape[1]) for p in planes], self._network.unshuffle)
+
+    def _through_rgb(
+        self, planes: list[Tensor], coding: Coding, strength: float | None, window: _Window
+    ) -> list[Tensor]:
+        """Likewise, for planes that `native.pack` does not know."""
+        rgb = native.to_rgb(planes, coding)
+        x = window.add(self._rgb_maps(rgb))
+        if strength is None:
+            return []
+        return native.add_rgb_residual(planes, self._rgb_residual(x, rgb)[0], strength, coding)
+
+    def _rgb_maps(self, rgb: Tensor) -> Tensor:
+        """(3, H, W) -> (1, 3 n^2, h, w)."""
+        height, width = rgb.shape[-2:]
+        multiple = self._network.multiple_of
+        padded = F.pad(rgb[None], (0, -width % multiple, 0, -height % multiple), mode="replicate")
+        maps = F.pixel_unshuffle(padded.to(self._compute.device), self._network.unshuffle)
+        return maps.to(self._compute.dtype).contiguous(memory_format=torch.channels_last)
+
+    def _rgb_residual(self, x: Tensor, like: Tensor) -> Tensor:
+        residual = self._run(self._network_for(None), x).float()
+        pictures = F.pixel_shuffle(residual, self._network.unshuffle)
+        return pictures[..., : like.shape[-2], : like.shape[-1]]
+
+    def _planes(self, frame: Frame, turns: int) -> list[Tensor]:
+        return [native.turned(self._tensor(plane), turns) for plane in frame.planes]
 
     def _tensor(self, plane: object) -> Tensor:
         return torch.from_dlpack(plane).to(self._compute.device)  # type: ignore[attr-defined]
@@ -88,10 +145,10 @@ class BranchRunner:
         """The network folded for planes of a coding, or (None) for unshuffled RGB."""
         if coding not in self._folded:
             if coding is None:
-                identity = torch.eye(native.RGB_MAPS, dtype=torch.float64)
+                identity = torch.eye(3 * self._network.unshuffle**2, dtype=torch.float64)
                 matrices = (identity, identity)
             else:
-                matrices = native.unshuffled_matrices(coding)
+                matrices = native.unshuffled_matrices(coding, self._network.unshuffle)
             module = cast("nn.Module", self._network.folded(*matrices))
             module = module.to(self._compute.device, self._compute.dtype)
             module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -99,12 +156,12 @@ class BranchRunner:
         return self._folded[coding]
 
     def _run(self, network: Network, x: Tensor) -> Tensor:
-        """(N, C, h, w) -> (N, C, h, w), on tiles if memory asks for it."""
+        """(1, C T, h, w) -> (1, C, h, w), on tiles if memory asks for it."""
         context = network.prepare(x, self._branch, self._gates)
         height, width = x.shape[-2:]
         tile = self._tile
         if not tile and x[:, 0].numel() * BYTES_PER_SAMPLE > free_memory(x.device) // 2:
-            tile = _fitting_tile(free_memory(x.device) // 2, x.shape[0])
+            tile = _fitting_tile(free_memory(x.device) // 2)
         while True:
             try:
                 if not tile or tile >= max(height, width):
@@ -117,14 +174,15 @@ class BranchRunner:
                 self._tile = tile = smaller
 
     def _run_tiles(self, network: Network, x: Tensor, context: Tensor | None, inner: int) -> Tensor:
-        out = torch.empty_like(x, memory_format=torch.channels_last)
-        multiple = self._network.multiple_of // UNSHUFFLE
-        halo = -(-self._network.halo // UNSHUFFLE)
-        for tile in tiles(x.shape[-2], x.shape[-1], inner, halo, multiple):
+        n, (_, maps, height, width) = self._network.unshuffle, x.shape
+        out = x.new_empty((1, maps // self._network.frames, height, width))
+        out = out.contiguous(memory_format=torch.channels_last)
+        multiple, halo = self._network.multiple_of // n, -(-self._network.halo // n)
+        for tile in tiles(height, width, inner, halo, multiple):
             rows, columns = tile.rows, tile.columns
             part = x[..., rows.start : rows.stop, columns.start : columns.stop]
             part = part.contiguous(memory_format=torch.channels_last)
-            y = network(part, self._branch, _part_of(context, x.shape[-2], tile))
+            y = network(part, self._branch, _part_of(context, height, tile))
             inner_part = y[..., rows.kept, columns.kept]
             out[..., rows.inner_start : rows.inner_stop, columns.inner_start : columns.inner_stop] = (
                 inner_part
@@ -141,6 +199,6 @@ def _part_of(context: Tensor | None, height: int, tile: Tile) -> Tensor | None:
     return context[..., rows.start // k : rows.stop // k, columns.start // k : columns.stop // k]
 
 
-def _fitting_tile(memory: int, pictures: int) -> int:
-    side = int((memory / (BYTES_PER_SAMPLE * pictures)) ** 0.5)
+def _fitting_tile(memory: int) -> int:
+    side = int((memory / BYTES_PER_SAMPLE) ** 0.5)
     return max(SMALLEST_TILE, side)

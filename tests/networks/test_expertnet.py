@@ -69,8 +69,9 @@ class TestBranches:
 
         ends = {name for name in called if name.startswith("ends.")}
         assert ends == leaves(network, f"ends.{branch}.")
-        parts = 6  # gates, own, two of a block, two of the way out
-        assert len(ends) == (parts + 6 if branch == "haze" else parts)
+        parts = {name.split(".")[2] for name in ends}
+        local = {"at_middle", "at_coarse", "gates", "own", "blocks", "from_features", "from_input"}
+        assert parts == (local | {"global_path"} if branch == "haze" else local)
         assert {"head", "to_middle", "to_coarse"} <= set(called)
 
     def test_branches_differ(self) -> None:
@@ -101,7 +102,7 @@ class TestContext:
         network, x = small_expertnet(), torch.randn(2, 48, 8, 12)
 
         assert torch.equal(network(x, "haze", network.prepare(x, "haze")), network(x, "haze"))
-        assert network.prepare(x, "haze").shape == (2, 56)
+        assert network.prepare(x, "haze").shape == (2, 16, 4, 6)
 
     def test_context_matters(self) -> None:
         """Haze is removed with a view of the whole picture."""

@@ -68,7 +68,7 @@ def test_fast_tier_is_affordable(name: str, branch: str) -> None:
     """At most 10 GMAC per megapixel from planes to planes, as the budget says; and it is no toy."""
     network: Network = registry.build(name, {})  # type: ignore[assignment]
 
-    planes, rgb = (gmac_per_megapixel(network, branch, maps) for maps in (24, 48))
+    planes, rgb = (gmac_per_megapixel(network, branch, rgb=rgb) for rgb in (False, True))
 
     assert 1 < planes <= 10
     assert planes < rgb
@@ -78,7 +78,7 @@ def test_cost_of_a_known_network() -> None:
     """One 3x3 convolution from 24 to 24 maps at a quarter of the size: 24 * 24 * 9 / 16 per pixel."""
 
     class One(nn.Module):
-        branches, multiple_of, halo = ("noise",), 4, 4
+        branches, unshuffle, frames, multiple_of, halo = ("noise",), 4, 1, 4, 4
 
         def __init__(self) -> None:
             super().__init__()

@@ -86,7 +86,7 @@ def difference(a: Sequence[Any], b: Sequence[Any]) -> int:
 class Grey(nn.Module):
     """A network that knows what it does: it brightens by a constant and has no other effect."""
 
-    branches, multiple_of, halo = ("noise",), 16, 0
+    branches, unshuffle, frames, multiple_of, halo = ("noise",), 4, 1, 16, 0
 
     def __init__(self, amount: float) -> None:
         super().__init__()

@@ -78,8 +78,9 @@ class TestBatches:
         for step in range(12):
             batch = samples[step]
             tasks.add(batch.task)
+            assert batch.degraded.shape == (2, 1, 3, 32, 32)
+            assert batch.target.shape == (2, 3, 32, 32)
             for pictures in (batch.degraded, batch.target):
-                assert pictures.shape == (2, 3, 32, 32)
                 assert pictures.dtype == torch.float32
             assert batch.target.min() >= 0
             assert batch.target.max() <= 1
@@ -92,11 +93,11 @@ class TestBatches:
         for step in range(4):
             batch = samples[step]
             assert batch.whole is not None
-            assert batch.whole.shape == (2, 3, WHOLE, WHOLE)
-            for part, whole in zip(batch.degraded, batch.whole, strict=True):
+            assert batch.whole.pictures.shape == (2, 3, WHOLE, WHOLE)
+            for part, whole in zip(batch.degraded, batch.whole.pictures, strict=True):
                 assert whole.min() - 0.02 <= part.min()
                 assert part.max() <= whole.max() + 0.1  # small pictures lose their extremes
-            assert torch.allclose(batch.degraded, batch.target / 2, atol=2 / 255)
+            assert torch.allclose(batch.degraded[:, 0], batch.target / 2, atol=2 / 255)
         assert Samples(config(noise={}), data)[0].whole is None
 
     def test_shares(self, data: Path) -> None:
@@ -108,7 +109,7 @@ class TestBatches:
         rain = [batch for batch in made if batch.task == "rain"]
         assert len(rain) > 12
         for batch in rain:  # inputs of the pairs are half as bright, rounded down
-            assert torch.allclose(batch.degraded, batch.target / 2, atol=1 / 255)
+            assert torch.allclose(batch.degraded[:, 0], batch.target / 2, atol=1 / 255)
 
     def test_noise_is_not_clipped(self, data: Path) -> None:
         """Benchmarks add it in float; so does training, now and then."""
