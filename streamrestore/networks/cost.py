@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import cast
 
 import torch
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from streamrestore.planes import maps_of
@@ -22,8 +20,8 @@ def gmac_per_megapixel(network: Network, branch: str, *, rgb: bool = False) -> f
     planes = maps_of(n)
     maps = 2 * planes if rgb else planes
     matrix = torch.zeros(2 * planes, maps, dtype=torch.float64)
-    folded = cast("nn.Module", copy.deepcopy(network).folded(matrix, matrix.T)).to("meta")
-    x = torch.zeros(1, maps * network.frames, HEIGHT // n, WIDTH // n, device="meta")
+    folded = copy.deepcopy(network).folded(matrix, matrix.T)
+    x = torch.zeros(1, maps * network.frames, HEIGHT // n, WIDTH // n)
     with FlopCounterMode(display=False) as counter, torch.enable_grad():  # fused operators count nothing
         folded(x, branch)
     return float(counter.get_total_flops()) / 2 / 1e9 / (HEIGHT * WIDTH / 1e6)

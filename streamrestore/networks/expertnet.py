@@ -127,9 +127,12 @@ class Modulation(nn.Module):
                 self.placed.weight.mul_(0.1)
 
     def forward(self, x: Tensor, context: Tensor | None) -> Tensor:
-        both = self.constant.to(x.dtype)[:, None, None]
-        if self.placed is not None:
-            both = both + self.placed(context)
+        both = self.constant[:, None, None]
+        if self.placed is None:
+            both = both.to(x.dtype)
+        else:
+            with torch.autocast(x.device.type, enabled=False):  # for the sake of its gradients
+                both = both + self.placed(context)
         scale, shift = both.chunk(2, dim=-3)
         return torch.addcmul(x + shift, x, scale)
 
