@@ -177,7 +177,6 @@ def add_rgb_residual(
     return [add_residual(p, c, strength, peak) for p, c in zip(planes, changes, strict=True)]
 
 
-
 def _slots(n: int) -> tuple[tuple[int, int, int, int], ...]:
     """(plane, unshuffle factor, first map, one past the last)."""
     luma, chroma = n * n, n * n // 4

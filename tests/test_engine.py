@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from streamrestore.engine import Restorer, Stream, load_restorer
+from streamrestore.engine import Restorer, Stream, forced, load_restorer
 from streamrestore.errors import UsageError, WeightsError
 from streamrestore.frames import FrameBatch
 from streamrestore.settings import PolicySettings
 from streamrestore.weather import Weather
 from streamrestore.weights import store
-from tests.networks.nets import small_addunet
+from tests.networks.nets import small_addunet, small_expertnet
 from tests.restore.test_branch import FORMATS, Grey, make_batch
 from tests.restorers import (
     BOTH_LEVEL,
@@ -48,6 +48,13 @@ def restorer(make: Callable[..., Restorer]) -> Restorer:
     return make()
 
 
+def part_of(frames: Any, which: slice) -> Any:
+    """Some of the frames, of the same kind."""
+    if isinstance(frames, FrameBatch):
+        return replace(frames, frames=frames.frames[which])
+    return frames[which]
+
+
 def bytes_clip(level: float = RAIN_LEVEL, size: tuple[int, int] = (32, 48), frames: int = 2) -> Any:
     """uint8 (T, H, W, 3) with some noise."""
     noise = np.random.default_rng(0).integers(-20, 21, (frames, *size, 3))
@@ -59,16 +66,16 @@ def as_floats(clip: Any, dtype: Any = np.float32) -> Any:
     return (clip.transpose(0, 3, 1, 2) / 255).astype(dtype)
 
 
-KINDS: dict[str, Callable[[], Any]] = {
-    "uint8 array": bytes_clip,
-    "uint8 tensor": lambda: torch.from_numpy(bytes_clip()),
-    "float32 array": lambda: as_floats(bytes_clip()),
-    "float64 array": lambda: as_floats(bytes_clip(), np.float64),
-    "float16 array": lambda: as_floats(bytes_clip(), np.float16),
-    "float32 tensor": lambda: torch.from_numpy(as_floats(bytes_clip())),
-    "bfloat16 tensor": lambda: torch.from_numpy(as_floats(bytes_clip())).bfloat16(),
-    "FrameBatch": lambda: make_batch(FORMATS["420"], frames=2),
-    "FrameBatch, 10 bit 4:2:2": lambda: make_batch(replace(FORMATS["422"], depth=10), frames=2),
+KINDS: dict[str, Callable[..., Any]] = {
+    "uint8 array": lambda frames=2: bytes_clip(frames=frames),
+    "uint8 tensor": lambda frames=2: torch.from_numpy(bytes_clip(frames=frames)),
+    "float32 array": lambda frames=2: as_floats(bytes_clip(frames=frames)),
+    "float64 array": lambda frames=2: as_floats(bytes_clip(frames=frames), np.float64),
+    "float16 array": lambda frames=2: as_floats(bytes_clip(frames=frames), np.float16),
+    "float32 tensor": lambda frames=2: torch.from_numpy(as_floats(bytes_clip(frames=frames))),
+    "bfloat16 tensor": lambda frames=2: torch.from_numpy(as_floats(bytes_clip(frames=frames))).bfloat16(),
+    "FrameBatch": lambda frames=2: make_batch(FORMATS["420"], frames=frames),
+    "FrameBatch, 10 bit 4:2:2": lambda frames=2: make_batch(replace(FORMATS["422"], depth=10), frames=frames),
 }
 
 
@@ -392,6 +399,36 @@ class Pictures:
             self.results.append(self.stream.push(picture, self.seconds))
             self.seconds += 0.04
         return self.results[-count:]
+
+
+class TestPast:
+    """Networks that look back."""
+
+    @pytest.fixture
+    def restorer(self, restorer: Restorer) -> Restorer:
+        """One whose weather branches see three frames."""
+        restorer._networks["weather"] = small_expertnet(temporal_radius=2)
+        return restorer
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_clips_and_streams(self, restorer: Restorer, kind: str) -> None:
+        """A clip, its parts with their past, and a stream of its frames come out alike."""
+        clip = KINDS[kind](5)
+        decision = forced("rain", 1.0)
+        assert restorer.past(decision) == 2
+
+        whole = restorer.restore(clip, branch="rain").frames
+
+        first, last = part_of(clip, slice(3)), part_of(clip, slice(3, 5))
+        expected = samples(part_of(whole, slice(3, 5)))
+        assert np.array_equal(samples(restorer.apply(last, decision, past=first)), expected)
+        assert not np.array_equal(samples(restorer.apply(last, decision)), expected)
+        stream = restorer.stream("rain")
+        frames = [part_of(clip, slice(k, k + 1)) for k in range(5)]
+        pushed = [stream.push(f if isinstance(f, FrameBatch) else f[0], k / 25) for k, f in enumerate(frames)]
+        for k, result in enumerate(pushed):
+            frame = result.frames if isinstance(result.frames, FrameBatch) else result.frames[None]
+            assert np.array_equal(samples(frame), samples(part_of(whole, slice(k, k + 1))))
 
 
 class TestStream:

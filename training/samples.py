@@ -31,6 +31,8 @@ ALONE = 0.3
 """Share of samples without a past: all frames are the present one, as in a picture or after a cut."""
 VIDEOS = 0.4
 """Share of clean clips that are videos, where there are any; the others are pictures that move."""
+CUTS = 0.05
+"""Share of moving pictures whose past is another scene: a stream learns of a cut some frames late."""
 RATE = 25.0
 """Frames per second of clips."""
 
@@ -180,10 +182,16 @@ class Samples(Dataset[Batch]):
             view = draw_view(rng, video.shape[1:3], task)
             first = int(rng.integers(len(video) - count + 1))
             return np.stack([view.cut(frame, _side(task)) for frame in video[first : first + count]])
-        picture = self.clean[int(rng.integers(len(self.clean)))]
-        now = draw_view(rng, picture.shape[:2], task).cut(picture, _side(task))
+        now = self._picture(rng, task)
+        if count > 1 and rng.random() < CUTS:
+            other = self._picture(rng, task)
+            return np.stack([other] * (count - 1) + [now])
         motion = draw_motion(rng) if count > 1 else Motion()
         return np.stack([motion.before(now, count - 1 - k) for k in range(count)])
+
+    def _picture(self, rng: np.random.Generator, task: TaskConfig) -> npt.NDArray[np.uint8]:
+        picture = self.clean[int(rng.integers(len(self.clean)))]
+        return draw_view(rng, picture.shape[:2], task).cut(picture, _side(task))
 
     def _from_pair(
         self, rng: np.random.Generator, pairs: list[Pair], task: TaskConfig

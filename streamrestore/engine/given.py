@@ -64,9 +64,7 @@ class GivenPlanes(Given[FrameBatch]):
         """See `Given.signature`."""
         return signature(self.frames.frames[index], self.frames.format)
 
-    def restored(
-        self, runner: BranchRunner, strength: float, past: Given[FrameBatch] | None
-    ) -> GivenPlanes:
+    def restored(self, runner: BranchRunner, strength: float, past: Given[FrameBatch] | None) -> GivenPlanes:
         """See `Given.restored`."""
         planes = runner.restore_planes(self.frames, strength, past.frames.frames if past else ())
         on_cpu = isinstance(self.frames.frames[0].planes[0], np.ndarray)

@@ -21,7 +21,8 @@ from streamrestore.pipeline.report import JobReport, Progress
 from streamrestore.pipeline.runner import Tally
 from streamrestore.pipeline.workplace import Workplace
 from streamrestore.settings import JobSettings, read_settings
-from tests.media import Planes, read_planes, truncate, write_video
+from tests.media import Pattern, Planes, read_planes, truncate, write_video
+from tests.networks.nets import small_expertnet
 from tests.restorers import small_restorer, without_weights
 
 FRAMES = 75
@@ -277,6 +278,22 @@ class TestProcesses:
         assert 1 not in made
         assert equal(planes(place / "out.mkv"), planes(place / "whole.mkv"))
         assert sorted(path.name for path in place.iterdir()) == ["in.mkv", "out.mkv", "whole.mkv"]
+
+
+@pytest.mark.parametrize("scenes", [1, 2])
+def test_networks_that_look_back(tmp_path: Path, restorer: Restorer, scenes: int) -> None:
+    """Segments begin with the past that a run without segments would have."""
+    restorer._networks["weather"] = small_expertnet(temporal_radius=2)
+    patterns: tuple[Pattern, ...] = ("moving", "flat")[:scenes]
+    shots = [write_video(tmp_path / "in.mkv", frames=FRAMES, pattern=pattern) for pattern in patterns]
+    write_video(tmp_path / "in.mkv", planes=[planes for shot in shots for planes in shot])
+    whole = {"clip_seconds": 0.6, "segment_seconds": 100.0}
+
+    cut_up = run(tmp_path, restorer, name="a.mkv")
+    run(tmp_path, restorer, name="b.mkv", windows=whole)
+
+    assert equal(planes(tmp_path / "a.mkv"), planes(tmp_path / "b.mkv"))
+    assert len(cut_up.clips) >= SEGMENTS * scenes
 
 
 def test_tallies_add_up() -> None:

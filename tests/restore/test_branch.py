@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -109,6 +110,14 @@ class Grey(nn.Module):
         return change.to(x.dtype)[None, :, None, None].expand(x.shape)
 
 
+NETWORKS = [
+    pytest.param(small_addunet, id="addunet"),
+    pytest.param(small_expertnet, id="expertnet"),
+    pytest.param(functools.partial(small_expertnet, unshuffle=2), id="finer"),
+    pytest.param(functools.partial(small_expertnet, temporal_radius=2), id="with a past"),
+]
+
+
 class TestFormats:
     """Every way that pictures are stored."""
 
@@ -175,7 +184,7 @@ class TestFormats:
 class TestTwoWays:
     """The same weights on planes (24 maps) and on RGB (48)."""
 
-    @pytest.mark.parametrize("make", [small_addunet, small_expertnet])
+    @pytest.mark.parametrize("make", NETWORKS)
     @pytest.mark.parametrize("color", [LIMITED, FULL], ids=["709 limited", "601 full"])
     @pytest.mark.parametrize("size", [(48, 64), (37, 51), (16, 16)])
     def test_they_agree(self, make: Any, color: ColorInfo, size: tuple[int, int]) -> None:
@@ -186,7 +195,7 @@ class TestTwoWays:
         """
         network: AddUNet | ExpertNet = make()
         batch = make_batch(PixelFormat("yuv", 16, 1, 1), size, color=color)
-        runner = BranchRunner(network, network.branches[-1], CPU)
+        runner = BranchRunner(network, network.branches[len(network.branches) // 2], CPU)
         planes = [torch.from_numpy(p) for p in batch.frames[0].planes]
         rgb = native.to_rgb(planes, batch.coding)
 
@@ -241,16 +250,46 @@ class TestOrientation:
         assert difference(sideways, wrong) > 0
 
 
+class TestPast:
+    """Networks that look back."""
+
+    @pytest.mark.parametrize("name", ["420", "444", "420 10 bit"])
+    def test_in_one_go_or_in_parts(self, name: str) -> None:
+        """A batch knows its own past; of what came before it is told."""
+        runner = BranchRunner(small_expertnet(temporal_radius=2), "rain", CPU)
+        batch = make_batch(FORMATS[name], frames=5)
+        first, last = (replace(batch, frames=part) for part in (batch.frames[:3], batch.frames[3:]))
+
+        whole = runner.restore_planes(batch, 1.0)
+
+        parts = runner.restore_planes(first, 1.0) + runner.restore_planes(last, 1.0, first.frames)
+        assert [difference(a, b) for a, b in zip(whole, parts, strict=True)] == [0] * 5
+        for past in ((), first.frames[:2], first.frames[:0:-1]):  # none, another one, another order
+            assert difference(runner.restore_planes(last, 1.0, past)[0], whole[3]) > 0
+
+    def test_without_a_past(self) -> None:
+        """The first picture stands for those before it."""
+        runner = BranchRunner(small_expertnet(temporal_radius=2), "rain", CPU)
+        batch = make_batch(FORMATS["420"])
+
+        (alone,) = runner.restore_planes(batch, 1.0)
+
+        (told,) = runner.restore_planes(batch, 1.0, batch.frames * 2)
+        assert difference(alone, told) == 0
+
+
 class TestTiles:
     """Where memory asks for them."""
 
-    @pytest.mark.parametrize("make", [small_addunet, small_expertnet])
+    @pytest.mark.parametrize("make", NETWORKS)
     @pytest.mark.parametrize("inner", [32, 36, 50])
     def test_no_seams(self, make: Any, inner: int) -> None:
         """In fp32 tiles give what whole pictures give: to the last bit here, a seam would be far more."""
         network: AddUNet | ExpertNet = make()
-        picture = torch.rand(1, 3, 500, 420, generator=torch.Generator().manual_seed(0))
-        whole, tiled = (BranchRunner(network, network.branches[0], CPU) for _ in range(2))
+        size = (125 * network.unshuffle, 105 * network.unshuffle)
+        picture = torch.rand(3, 3, *size, generator=torch.Generator().manual_seed(0))
+        branch = network.branches[len(network.branches) // 2]  # of three haze, which sees the whole
+        whole, tiled = (BranchRunner(network, branch, CPU) for _ in range(2))
         tiled._tile = inner
         spied = []
         network.register_forward_hook(lambda _, inputs, __: spied.append(inputs[0].shape[-2:]))

@@ -15,6 +15,7 @@ from streamrestore.settings import read_settings
 from tests.training.pictures import write_clean, write_depth, write_pairs
 from training.config import TaskConfig, TrainConfig
 from training.data import in_part
+from training.motion import Motion
 from training.samples import WHOLE, Batch, Samples, batches, brighten, draw_view
 
 STEMS = [s for n in range(12) if in_part(s := f"p_{n}", "train")]
@@ -153,3 +154,57 @@ class TestView:
         assert clean.dtype == np.float32
         assert clean.min() >= 0
         assert clean.max() <= 1
+
+
+class TestClips:
+    """What networks that see the past learn from."""
+
+    @pytest.fixture
+    def clips(self, data: Path) -> Samples:
+        """Three frames of rain."""
+        values = {"name": "a", "network": "expertnet", "clean": ["clean"], "shape": {"temporal_radius": 2}}
+        rain = {"batch": 6, "crop": 48, "coded": 0.0, "pairs": {"pairs": 0.2}, "lights": {"pairs": 0.2}}
+        return Samples(read_settings(TrainConfig, {**values, "tasks": {"rain": rain}}), data)
+
+    def test_present_first(self, clips: Samples) -> None:
+        """(N, T, 3, S, S): the target belongs to the first frame; the weather is new in each one."""
+        nearer, alike = 0, 0
+        for step in range(6):
+            batch = clips[step]
+            assert batch.degraded.shape == (6, 3, 3, 48, 48)
+            errors = (batch.degraded - batch.target[:, None]).abs().mean(dim=(2, 3, 4))  # (N, T)
+            nearer += int((errors[:, 0] <= errors[:, 2] + 1e-4).sum())
+            alike += int((errors[:, 0] == errors[:, 2]).sum())
+        assert nearer > 27  # of 36: the past has moved away from the target
+        assert 6 < alike < 30  # some have no past
+
+    def test_one_frame_alone(self, data: Path) -> None:
+        """Networks without a past get none."""
+        assert Samples(config(rain={}), data)[0].degraded.shape == (2, 1, 3, 32, 32)
+
+
+class TestMotion:
+    """Cameras that move over still pictures."""
+
+    def test_pan(self) -> None:
+        """What moves right was further left before."""
+        picture = np.zeros((9, 15, 3), np.uint8)
+        picture[4, 6] = 200
+
+        before = Motion(right=2.0, down=0.0).before(picture, 1)
+
+        assert np.argwhere(before[..., 0] > 100).tolist() == [[4, 4]]
+        assert np.array_equal(Motion().before(picture, 5), picture)
+        assert np.array_equal(Motion(right=2.0).before(picture, 0), picture)
+
+    @given(st.integers(0, 999), st.integers(1, 4))
+    def test_the_middle_stays(self, seed: int, frames: int) -> None:
+        """A zoom alone keeps the middle where it is; shapes and types stay."""
+        picture = np.random.default_rng(seed).random((17, 17)).astype(np.float32)
+
+        before = Motion(zoom=1.05).before(picture, frames)
+
+        assert before.shape == picture.shape
+        assert before.dtype == picture.dtype
+        assert before[8, 8] == pytest.approx(picture[8, 8], abs=1e-3)
+        assert Motion(0.0, 0.0, 1.0) == Motion()

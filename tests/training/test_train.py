@@ -128,11 +128,11 @@ class TestResume:
 
         def loss(network: nn.Module) -> float:
             with torch.no_grad():
-                found = [
-                    train.charbonnier(b.degraded[:, 0] + residual_of(network, b.degraded, "noise"), b.target, 0.02)
-                    for b in (samples[step] for step in range(10))
-                ]
-            return float(sum(found))
+                total = 0.0
+                for batch in (samples[step] for step in range(10)):
+                    output = batch.degraded[:, 0] + residual_of(network, batch.degraded, "noise")
+                    total += float(train.charbonnier(output, batch.target, 0.02))
+            return total
 
         run(settings, data, tmp_path / "run", 0, monkeypatch)
         before = loss(store.read(tmp_path / "run" / "ema.safetensors").build())
