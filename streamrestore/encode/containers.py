@@ -28,9 +28,8 @@ class ContainerSpec:
         rotation: holds a display matrix.
         variable_rate: holds frames at any time; otherwise every frame lasts one tick.
         edit_lists: frames before time zero stay hidden; elsewhere they would be shown.
-        tags: holds metadata of the whole file.
-        stream_tags: holds metadata of streams, a time code among them.
-        chapters: holds chapters.
+        colors: stores colour tags by itself; otherwise the codec has to.
+        time_code: holds a time code beside the video.
         cover: holds a picture beside the video.
         attachments: holds files, such as fonts; cover art is one of them.
         offsets: its streams may begin at different times; otherwise all begin at 0.
@@ -44,9 +43,8 @@ class ContainerSpec:
     rotation: bool = True
     variable_rate: bool = True
     edit_lists: bool = False
-    tags: bool = True
-    stream_tags: bool = True
-    chapters: bool = True
+    colors: bool = True
+    time_code: bool = True
     cover: bool = False
     attachments: bool = False
     offsets: bool = True
@@ -62,9 +60,8 @@ _TS = ContainerSpec(
     ("h264", "hevc"),
     b_frames=False,
     rotation=False,
-    tags=False,
-    stream_tags=False,
-    chapters=False,
+    colors=False,
+    time_code=False,
 )
 
 CONTAINERS: Mapping[str, ContainerSpec] = {
@@ -80,8 +77,8 @@ CONTAINERS: Mapping[str, ContainerSpec] = {
         b_frames=False,
         rotation=False,
         variable_rate=False,
-        stream_tags=False,
-        chapters=False,
+        colors=False,
+        time_code=False,
         offsets=False,
     ),
     ".ts": _TS,

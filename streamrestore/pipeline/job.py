@@ -184,6 +184,7 @@ class _Job:
             notes=(
                 *plan.notes,
                 *_picture_notes(plan, self.settings, copied=copied),
+                *(() if copied else _side_data_notes(info, self.output_plan)),
                 *notes,
                 *sink.notes,
                 *left_out,
@@ -236,22 +237,27 @@ def _check_pictures(info: SourceInfo, hdr: str) -> None:
 
 def _hdr_coding(info: SourceInfo) -> str:
     """How brightness of high dynamic range is coded, in words; empty for SDR."""
-    marked = "Dolby Vision" if "Dolby Vision" in info.hdr_metadata else ""
+    marked = "Dolby Vision" if "Dolby Vision" in info.side_data else ""
     return HDR_TRANSFERS.get(info.color.transfer, marked)
 
 
 def _picture_notes(plan: Plan, settings: JobSettings, *, copied: bool) -> list[str]:
-    """What became of fields, and of what pictures of high dynamic range carry beside their samples."""
+    """What became of fields."""
     notes = plan.scan_notes
     if plan.scan_words and copied:
         notes = [f"{plan.scan_words}: copied as it is"]
     if settings.restore.interlaced == "bwdif" and (copied or plan.why_kept):
         why = "it was copied; --force-encode deinterlaces it" if plan.deinterlace else plan.why_kept
         notes.append(f"--interlaced bwdif did nothing: {why}")
-    if plan.info.hdr_metadata and not copied:
-        left = ", ".join(plan.info.hdr_metadata)
-        notes.append(f"HDR metadata ({left}) cannot be written; colour tags are")
     return notes
+
+
+def _side_data_notes(info: SourceInfo, output: OutputPlan) -> list[str]:
+    """What pictures carry beside their samples and new ones do not."""
+    told = {"mastering display": info.mastering, "content light level": info.light_level}
+    kept = {word for word, value in told.items() if value is not None and output.codec.hdr is not None}
+    left = [word for word in info.side_data if word not in kept]
+    return [f"{', '.join(left)}: cannot be written with {output.codec.name}; lost"] if left else []
 
 
 def _refuse_losses(name: str, losses: dict[str, int]) -> None:

@@ -40,10 +40,22 @@ def test_good_output_leaves_no_trace(source: tuple[Path, SourceInfo], tmp_path: 
     assert plan.passengers.copied == (1,)
 
 
-def test_what_will_be_dropped_is_known(source: tuple[Path, SourceInfo], tmp_path: Path) -> None:
-    """Before the start, with the reason."""
+def test_losses_are_refused(source: tuple[Path, SourceInfo], tmp_path: Path) -> None:
+    """Before the start, with every stream, the reason, and two ways out."""
     path, info = source
-    plan = check_output(tmp_path / "out.webm", path, EncodeSettings(), info)
+    with pytest.raises(UnsupportedOutput) as caught:
+        check_output(tmp_path / "out.webm", path, EncodeSettings(), info)
+    assert str(caught.value) == (
+        f"{tmp_path / 'out.webm'}: webm cannot hold all streams of {path} (audio stream 1 (aac, und): "
+        "webm does not take it); write mkv, or give --drop-unsupported to leave them out"
+    )
+    assert [p.name for p in tmp_path.iterdir()] == ["in"]
+
+
+def test_what_will_be_dropped_is_known(source: tuple[Path, SourceInfo], tmp_path: Path) -> None:
+    """Where it is allowed."""
+    path, info = source
+    plan = check_output(tmp_path / "out.webm", path, EncodeSettings(drop_unsupported=True), info)
     assert plan.passengers is not None
     (line,) = plan.passengers.dropped
     assert line.startswith("audio stream 1 (aac, und): webm does not take it")
