@@ -1,0 +1,139 @@
+"""Edit lists and starts: what is shown and heard when, encoded in segments and copied."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import pytest
+
+from streamrestore.encode import CannotCopy, copy_file
+from streamrestore.seams import SinkReport
+from streamrestore.settings import EncodeSettings
+from tests.encode.helpers import GEN_PTS, read_source
+from tests.encode.test_join import cut
+from tests.media import write_video
+
+FRAMES, RATE, SOUND = 50, 12800, 48000
+"""Pictures of a source, ticks of its video and of its sound in a second."""
+FIRST = 1024
+"""Where the first picture is stored: two are reordered."""
+Edits = Sequence[tuple[float, int]]
+"""Seconds that each part lasts, and where in the stream it begins; -1: nothing is shown."""
+
+EDITS: dict[str, tuple[Edits | None, Edits | None]] = {
+    "sound begins inside": (None, [(1.5, SOUND // 4)]),
+    "a piece of sound is cut out": (None, [(0.6, 0), (0.8, SOUND)]),
+    "sound begins later": (None, [(0.2, -1), (1.8, 0)]),
+    "pictures begin later": ([(0.2, -1), (2, FIRST)], None),
+    "pictures begin inside": ([(1.4, FIRST + RATE // 5)], None),
+    "a piece of pictures is cut out": ([(0.8, FIRST), (0.8, FIRST + RATE * 6 // 5)], None),
+    "both begin inside": ([(1.4, FIRST + RATE // 5)], [(1.4, SOUND // 5)]),
+}
+
+
+def set_edits(path: Path, track: int, edits: Edits) -> None:
+    """Give a track of an mp4 another edit list."""
+    data = bytearray(path.read_bytes())
+    moov = next(box for box in _boxes(data, 0, len(data)) if box[0] == b"moov")
+    assert moov[2] == len(data)  # nothing behind it has to move
+    inside = list(_boxes(data, moov[1] + 8, moov[2]))
+    scale = struct.unpack_from(">I", data, next(box[1] for box in inside if box[0] == b"mvhd") + 20)[0]
+    trak = [box for box in inside if box[0] == b"trak"][track]
+    old = next(box for box in _boxes(data, trak[1] + 8, trak[2]) if box[0] == b"edts")
+    entries = b"".join(struct.pack(">IiI", round(length * scale), at, 0x10000) for length, at in edits)
+    elst = struct.pack(">I4sII", 16 + len(entries), b"elst", 0, len(edits)) + entries
+    data[old[1] : old[2]] = struct.pack(">I4s", 8 + len(elst), b"edts") + elst
+    for _, begin, end in (trak, moov):
+        struct.pack_into(">I", data, begin, end - begin + 8 + len(elst) - (old[2] - old[1]))
+    path.write_bytes(data)
+
+
+def _boxes(data: bytes | bytearray, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    while begin < end:
+        size, kind = struct.unpack_from(">I4s", data, begin)
+        yield kind, begin, begin + size
+        begin += size
+
+
+def pictures(path: Path) -> tuple[list[Fraction], Fraction]:
+    """When pictures are shown, in seconds, and the tick."""
+    with av.open(str(path)) as container:
+        container.flags &= ~GEN_PTS
+        stream = container.streams.video[0]
+        base = stream.time_base
+        return [(f.dts if f.pts is None else f.pts) * base for f in container.decode(stream)], base  # type: ignore[operator]
+
+
+def sounds(path: Path) -> tuple[dict[bytes, Fraction], Fraction]:
+    """When each piece of sound is heard, in seconds, and the tick."""
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        base = stream.time_base
+        assert base is not None
+        frames = [(f.to_ndarray().tobytes(), (f.pts or 0) * base) for f in container.decode(stream)]
+    found = dict(frames)
+    assert len(found) == len(frames)  # a tone that never repeats
+    return found, base
+
+
+def send(source: Path, target: Path, how: str) -> SinkReport:
+    """As the pipeline would: in segments, or copied."""
+    if how == "joined":
+        return cut(source, target, "h264", borders=(5, 9)).join()
+    return copy_file(source, target, read_source(source)[0], EncodeSettings())
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a video for each list of edits."""
+    folder = tmp_path_factory.mktemp("sources")
+    coder = {"codec": "libx264", "options": {"preset": "veryfast", "qp": "20"}}
+    write_video(folder / "whole.mp4", frames=FRAMES, pattern="moving", audio={"codec": "alac"}, **coder)  # type: ignore[arg-type]
+    for name, edits in EDITS.items():
+        path = folder / f"{name}.mp4"
+        path.write_bytes((folder / "whole.mp4").read_bytes())
+        for track, entries in enumerate(edits):
+            if entries is not None:
+                set_edits(path, track, entries)
+    return folder
+
+
+@pytest.mark.parametrize("extension", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize("how", ["joined", "copied"])
+@pytest.mark.parametrize("name", EDITS)
+def test_edit_lists(sources: Path, tmp_path: Path, name: str, how: str, extension: str) -> None:
+    """What the source shows and lets hear is there, at its time; what it hides is not."""
+    source, target = sources / f"{name}.mp4", tmp_path / f"out{extension}"
+
+    try:
+        send(source, target, how)
+    except CannotCopy:  # it is encoded then
+        assert EDITS[name][0] is not None
+        return
+
+    (before, _), (after, tick) = pictures(source), pictures(target)
+    assert len(after) == len(before)
+    for old, new in zip(before, after, strict=True):
+        assert abs((new - after[0]) - (old - before[0])) <= tick
+    (old_sounds, _), (new_sounds, sound_tick) = sounds(source), sounds(target)
+    assert len(new_sounds) <= len(old_sounds) + 1  # one packet readies the decoder
+    heard = [piece for piece in old_sounds if piece in new_sounds]
+    assert len(heard) >= len(old_sounds) - 1  # the first may begin inside a packet
+    for piece in heard:
+        moved = (new_sounds[piece] - after[0]) - (old_sounds[piece] - before[0])
+        assert abs(moved) <= max(tick, sound_tick)
+
+
+def test_sources_are_what_they_say(sources: Path) -> None:
+    """Edit lists that FFmpeg reads: fewer pictures, pieces of sound that are missing, other starts."""
+    whole = len(pictures(sources / "whole.mp4")[0]), len(sounds(sources / "whole.mp4")[0])
+    for name in EDITS:
+        shown, heard = pictures(sources / f"{name}.mp4")[0], sounds(sources / f"{name}.mp4")[0]
+        first_heard = min(heard.values())
+        assert (len(shown), len(heard)) != whole or shown[0] != first_heard, name
+        assert all(a < b for a, b in pairwise(shown))
