@@ -334,7 +334,7 @@ def _add_tone(out: Any, audio: bool | Mapping[str, Any], seconds: Fraction) -> I
 
     def packets() -> Iterator[Any]:
         step = 960 if "opus" in name else 1024
-        planar = {"aac": "fltp", "alac": "s16p"}.get(name, "s16")
+        planar = "fltp" if name == "aac" else "s16"
         for begin in range(0, total, step):
             phase = np.arange(begin, min(begin + step, total)) * (2 * np.pi * 440 / rate)
             wave = np.sin(phase, dtype=np.float32)[np.newaxis] * 0.3

@@ -8,9 +8,10 @@ from pathlib import Path
 from streamrestore.encode.codecs import CodecSpec, check_quality
 from streamrestore.encode.containers import ContainerSpec, find_codec, find_container
 from streamrestore.encode.partial import Partial
-from streamrestore.encode.passthrough import Plan, find_holder, open_source, plan_passthrough, read_packets
+from streamrestore.encode.passthrough import Plan, find_holder, plan_passthrough
 from streamrestore.encode.pictures import plan_layout
 from streamrestore.encode.rates import nominal_rate, refuse_uneven
+from streamrestore.encode.streams import open_source, read_packets
 from streamrestore.errors import OutputError, UnsupportedOutput
 from streamrestore.seams import SourceInfo
 from streamrestore.settings import EncodeSettings

@@ -14,7 +14,8 @@ from streamrestore.encode.check import refuse_losses, same_file
 from streamrestore.encode.containers import ContainerSpec, find_container
 from streamrestore.encode.partial import Partial
 from streamrestore.encode.passengers import Passengers
-from streamrestore.encode.passthrough import codec_name, describe, open_source, plan_passthrough
+from streamrestore.encode.passthrough import plan_passthrough
+from streamrestore.encode.streams import codec_name, describe, open_source
 from streamrestore.encode.tags import copy_container, display_notes, lost_tags, muxer_options
 from streamrestore.encode.times import choose_shift
 from streamrestore.errors import Interrupted, OutputError, UnsupportedOutput

@@ -12,7 +12,7 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from streamrestore.encode.check import OutputPlan
-from streamrestore.encode.codecs import encoder_options
+from streamrestore.encode.codecs import CodecSpec, encoder_options
 from streamrestore.encode.containers import ContainerSpec
 from streamrestore.encode.pictures import Layout, plan_layout, tag
 from streamrestore.encode.rates import nominal_rate, sane_rate
@@ -39,7 +39,7 @@ class VideoHead:
         tick: of the encoder's clock, in seconds.
         shift: seconds by which all times of the source are moved, those of copied streams included.
         display_matrix: FFmpeg's nine numbers, if the source has them: `rotation`, and mirrored or not.
-        mastering, light_level: as in `SourceInfo`.
+        side_data, mastering, light_level: as in `SourceInfo`.
     """
 
     width: int
@@ -52,6 +52,7 @@ class VideoHead:
     tick: Fraction
     shift: Fraction
     display_matrix: tuple[int, ...] = ()
+    side_data: tuple[str, ...] = ()
     mastering: MasteringDisplay | None = None
     light_level: tuple[int, int] | None = None
 
@@ -79,6 +80,7 @@ def video_head(
         tick=_sane_tick(first.time_base) if container.variable_rate else 1 / rate,
         shift=choose_shift(info, container, start, alone=alone),
         display_matrix=info.display_matrix,
+        side_data=info.side_data,
         mastering=info.mastering,
         light_level=info.light_level,
     )
@@ -93,8 +95,21 @@ def head_notes(head: VideoHead, plan: OutputPlan) -> list[str]:
     """What of the pictures the codec and the container change or lose, in words."""
     layout = layout_of(head, plan)
     container, codec = plan.container, plan.codec.name
-    display = display_notes(container, codec, head.rotation, head.display_matrix, head.sample_aspect_ratio)
-    return [*filter(None, [layout.note]), *display, *color_notes(container, codec, layout.color)]
+    notes = [layout.note] if layout.note else []
+    if head.shift and not container.offsets:
+        notes.append(
+            f"times begin at 0 in {container.name}; those of the input, at {float(-head.shift):.3f} s"
+        )
+    notes += display_notes(container, codec, head.rotation, head.display_matrix, head.sample_aspect_ratio)
+    notes += color_notes(container, codec, layout.color)
+    return notes + _side_data_notes(head, plan.codec)
+
+
+def _side_data_notes(head: VideoHead, codec: CodecSpec) -> list[str]:
+    """What pictures carry beside their samples, and new ones do not."""
+    told = {"mastering display": head.mastering, "content light level": head.light_level}
+    left = [word for word in head.side_data if codec.hdr is None or told.get(word) is None]
+    return [f"{', '.join(left)}: cannot be written with {codec.name}; lost"] if left else []
 
 
 def add_video(

@@ -13,16 +13,10 @@ from av.packet import Packet
 from av.stream import Discard, Stream
 
 from streamrestore.encode.containers import ContainerSpec
-from streamrestore.encode.passthrough import (
-    Plan,
-    add_copy,
-    codec_name,
-    describe,
-    open_source,
-    read_packets,
-)
+from streamrestore.encode.passthrough import Plan
+from streamrestore.encode.streams import add_copy, codec_name, describe, open_source, read_packets
 from streamrestore.encode.tags import is_cover
-from streamrestore.encode.times import fill_dts, without_hidden
+from streamrestore.encode.times import fill_dts, fill_durations, without_hidden
 from streamrestore.errors import UnsupportedOutput
 
 _JUMP = Fraction(1, 2)
@@ -85,7 +79,7 @@ class Passengers:
             if stream not in streams:
                 stream.discard = Discard.all
         if streams:
-            packets = fill_dts(read_packets(self.source, streams, self._losses))
+            packets = fill_durations(fill_dts(read_packets(self.source, streams, self._losses)))
             hides = (lambda time: time + self._shift < 0) if self._spec.edit_lists else (lambda _: False)
             self._packets = without_hidden(packets, hides, self._hidden)
         self._next = next(self._packets, None)

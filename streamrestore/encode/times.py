@@ -67,6 +67,20 @@ def _count_back(packets: list[Packet[Any]], known: int) -> None:
         packet.dts = known
 
 
+def fill_durations(packets: Iterable[Packet[Any]]) -> Iterator[Packet[Any]]:
+    """The same packets, with durations for sound that has none (ALAC in matroska): the step before.
+
+    Without one, the edit list that mp4 writes ends before the last packet.
+    """
+    before: dict[int, int] = {}
+    for packet in packets:
+        if packet.stream.type == "audio" and packet.dts is not None:
+            if not packet.duration:
+                packet.duration = max(0, packet.dts - before.get(packet.stream_index, packet.dts))
+            before[packet.stream_index] = packet.dts
+        yield packet
+
+
 def without_hidden(
     packets: Iterable[Packet[Any]], hidden_again: Callable[[Fraction], bool], left_out: Counter[int]
 ) -> Iterator[Packet[Any]]:

@@ -184,7 +184,6 @@ class _Job:
             notes=(
                 *plan.notes,
                 *_picture_notes(plan, self.settings, copied=copied),
-                *(() if copied else _side_data_notes(info, self.output_plan)),
                 *notes,
                 *sink.notes,
                 *left_out,
@@ -250,14 +249,6 @@ def _picture_notes(plan: Plan, settings: JobSettings, *, copied: bool) -> list[s
         why = "it was copied; --force-encode deinterlaces it" if plan.deinterlace else plan.why_kept
         notes.append(f"--interlaced bwdif did nothing: {why}")
     return notes
-
-
-def _side_data_notes(info: SourceInfo, output: OutputPlan) -> list[str]:
-    """What pictures carry beside their samples and new ones do not."""
-    told = {"mastering display": info.mastering, "content light level": info.light_level}
-    kept = {word for word, value in told.items() if value is not None and output.codec.hdr is not None}
-    left = [word for word in info.side_data if word not in kept]
-    return [f"{', '.join(left)}: cannot be written with {output.codec.name}; lost"] if left else []
 
 
 def _refuse_losses(name: str, losses: dict[str, int]) -> None:

@@ -268,6 +268,7 @@ def _info(info: SourceInfo, layout: Layout) -> SourceInfo:
         rotation=0,
         interlaced=False,
         sample_aspect_ratio=Fraction(1),
+        side_data=(),
         mastering=None,
         light_level=None,
         display_matrix=(),

@@ -12,7 +12,8 @@ from av.stream import Disposition
 
 from streamrestore.encode import copy_file
 from streamrestore.encode.containers import CONTAINERS
-from streamrestore.encode.passthrough import open_source, plan_passthrough
+from streamrestore.encode.passthrough import plan_passthrough
+from streamrestore.encode.streams import open_source
 from streamrestore.errors import InputUnreadable
 from streamrestore.frames import ColorInfo, PixelFormat
 from streamrestore.seams import SinkReport, SourceInfo, StreamInfo
