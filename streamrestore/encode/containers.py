@@ -30,6 +30,7 @@ class ContainerSpec:
         edit_lists: frames before time zero stay hidden; elsewhere they would be shown.
         colors: stores colour tags by itself; otherwise the codec has to.
         time_code: holds a time code beside the video.
+        projections: holds records of Dolby Vision, stereo 3D and spherical projections beside the video.
         cover: holds a picture beside the video.
         attachments: holds files, such as fonts; cover art is one of them.
         offsets: its streams may begin at different times; otherwise all begin at 0.
@@ -45,15 +46,17 @@ class ContainerSpec:
     edit_lists: bool = False
     colors: bool = True
     time_code: bool = True
+    projections: bool = True
     cover: bool = False
     attachments: bool = False
     offsets: bool = True
 
 
-# Without the movie time scale an edit list rounds the start to 1/1000 s.
-_MOV = {"movflags": "+faststart", "movie_timescale": "90000"}
+# Without the movie time scale an edit list rounds the start to 1/1000 s; Dolby Vision, stereo 3D and
+# spherical projections are "unofficial".
+_MOV = {"movflags": "+faststart", "movie_timescale": "90000", "strict": "unofficial"}
 _MP4 = ContainerSpec("mp4", "mp4", ("h264", "hevc", "av1", "ffv1"), _MOV, edit_lists=True, cover=True)
-_MOV_SPEC = ContainerSpec("mov", "mov", ("h264", "hevc"), _MOV, edit_lists=True)
+_MOV_SPEC = ContainerSpec("mov", "mov", ("h264", "hevc"), _MOV, projections=False, edit_lists=True)
 _TS = ContainerSpec(
     "ts",
     "mpegts",
@@ -62,6 +65,7 @@ _TS = ContainerSpec(
     rotation=False,
     colors=False,
     time_code=False,
+    projections=False,
 )
 
 CONTAINERS: Mapping[str, ContainerSpec] = {
@@ -79,6 +83,7 @@ CONTAINERS: Mapping[str, ContainerSpec] = {
         variable_rate=False,
         colors=False,
         time_code=False,
+        projections=False,
         offsets=False,
     ),
     ".ts": _TS,

@@ -92,6 +92,7 @@ def _copy(
     notes = [
         f"nothing was restored: {describe(video)} is copied as it is",
         *display_notes(spec, name, info.rotation, info.display_matrix, info.sample_aspect_ratio),
+        *_projection_notes(spec, info),
         *passengers.notes(),
         *lost_tags(source, partial.path, spec, passengers.counts.keys(), remark),
     ]
@@ -104,6 +105,14 @@ def _copy(
         dropped=tuple(passengers.lost()),
         notes=tuple(notes),
     )
+
+
+def _projection_notes(spec: ContainerSpec, info: SourceInfo) -> list[str]:
+    """What is said of the pictures beside them, and not there."""
+    words = [word for word in ("Dolby Vision", "stereo 3D", "spherical projection") if word in info.side_data]
+    if not words or spec.projections:
+        return []
+    return [f"{', '.join(words)}: {spec.name} keeps what the coded pictures say of it, and no more"]
 
 
 def _watch(

@@ -106,7 +106,11 @@ def _is_written_anew(stream: Stream, source: InputContainer, spec: ContainerSpec
     handler = stream.metadata.get("handler_name", "")
     if source.chapters() and ("Subtitle" in handler or "Text" in handler):
         return True
-    return "timecode" in stream.metadata and spec.time_code
+    time_code, others = (
+        stream.metadata.get("timecode"),
+        (s for s in source.streams if s.index != stream.index),
+    )
+    return bool(time_code) and spec.time_code and any(s.metadata.get("timecode") == time_code for s in others)
 
 
 def _begins_apart(

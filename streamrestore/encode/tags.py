@@ -118,7 +118,7 @@ def lost_tags(
         streams: indices of the source's streams that are in it.
     """
     lost = []
-    with av.open(str(written), metadata_errors="surrogateescape") as output:
+    with av.open(str(written), "r", format=spec.format, metadata_errors="surrogateescape") as output:
         missing = _missing(_metadata(source, remark), output.metadata)
         if missing:
             lost.append(f"metadata ({', '.join(missing)}): {spec.name} does not hold it")
@@ -167,7 +167,8 @@ def color_notes(spec: ContainerSpec, codec: str, color: ColorInfo) -> list[str]:
 
 
 def _metadata(source: InputContainer | None, remark: str) -> dict[str, str]:
-    metadata = kept(source.metadata) if source else {}
+    found = kept(source.metadata) if source else {}  # matroska shouts, which QuickTime keys would keep
+    metadata = {key.lower() if key.lower() in _PLAIN_MOV | _PLAIN_MP4 else key: found[key] for key in found}
     if remark:
         before = [metadata.pop(key) for key in list(metadata) if key.lower() == "comment"]
         metadata["comment"] = " | ".join([*before, remark])

@@ -53,7 +53,7 @@ def refusal(stream: Stream, packets: Sequence[Packet[Any]], spec: ContainerSpec)
         return None
     memory.seek(0)
     try:
-        with av.open(memory, "r") as back:
+        with av.open(memory, "r", format=spec.format) as back:
             found = next((s for s in back.streams if _alike(codec_name(s), codec)), None)
             read = (
                 [p.pts * p.time_base for p in back.demux(found) if p.size and p.pts is not None]

@@ -307,6 +307,7 @@ class TestBadOutput:
             ("there.mkv", {}, OutputExists),
             ("out.xyz", {}, UsageError),
             ("out.webm", {"codec": "ffv1"}, UnsupportedOutput),
+            ("out.webm", {"codec": "auto"}, UnsupportedOutput),
             ("nowhere/out.mkv", {}, OutputError),
         ],
     )
@@ -316,7 +317,7 @@ class TestBadOutput:
     ) -> None:
         """Not a frame was decoded for it, and nothing was written."""
         source = tmp_path / "in.mkv"
-        write_video(source, frames=3)
+        write_video(source, frames=3, audio=True)  # webm does not hold AAC
         (tmp_path / "there.mkv").write_bytes(b"precious")
         before = {path: path.read_bytes() for path in tmp_path.iterdir()}
         seen: list[Progress] = []
