@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from streamrestore.encode import CannotCopy, copy_file
 from streamrestore.seams import SinkReport
 from streamrestore.settings import EncodeSettings
+from tests.encode.boxes import Edits, set_edits
 from tests.encode.helpers import GEN_PTS, read_source
 from tests.encode.test_join import cut
 from tests.media import write_video
@@ -23,8 +22,6 @@ FRAMES, RATE, SOUND = 50, 12800, 48000
 """Pictures of a source, ticks of its video and of its sound in a second."""
 FIRST = 1024
 """Where the first picture is stored: two are reordered."""
-Edits = Sequence[tuple[float, int]]
-"""Seconds that each part lasts, and where in the stream it begins; -1: nothing is shown."""
 
 EDITS: dict[str, tuple[Edits | None, Edits | None]] = {
     "sound begins inside": (None, [(1.5, SOUND // 4)]),
@@ -38,30 +35,6 @@ EDITS: dict[str, tuple[Edits | None, Edits | None]] = {
 
 STARTS = {"pictures before 0": -RATE // 5, "pictures after 0": RATE // 3}
 HIDES_PICTURES = {name for name, (shown, _) in EDITS.items() if shown} | {"pictures before 0"}
-
-
-def set_edits(path: Path, track: int, edits: Edits) -> None:
-    """Give a track of an mp4 another edit list."""
-    data = bytearray(path.read_bytes())
-    moov = next(box for box in _boxes(data, 0, len(data)) if box[0] == b"moov")
-    assert moov[2] == len(data)  # nothing behind it has to move
-    inside = list(_boxes(data, moov[1] + 8, moov[2]))
-    scale = struct.unpack_from(">I", data, next(box[1] for box in inside if box[0] == b"mvhd") + 20)[0]
-    trak = [box for box in inside if box[0] == b"trak"][track]
-    old = next(box for box in _boxes(data, trak[1] + 8, trak[2]) if box[0] == b"edts")
-    entries = b"".join(struct.pack(">IiI", round(length * scale), at, 0x10000) for length, at in edits)
-    elst = struct.pack(">I4sII", 16 + len(entries), b"elst", 0, len(edits)) + entries
-    data[old[1] : old[2]] = struct.pack(">I4s", 8 + len(elst), b"edts") + elst
-    for _, begin, end in (trak, moov):
-        struct.pack_into(">I", data, begin, end - begin + 8 + len(elst) - (old[2] - old[1]))
-    path.write_bytes(data)
-
-
-def _boxes(data: bytes | bytearray, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    while begin < end:
-        size, kind = struct.unpack_from(">I4s", data, begin)
-        yield kind, begin, begin + size
-        begin += size
 
 
 def pictures(path: Path) -> tuple[list[Fraction], Fraction]:
