@@ -15,6 +15,9 @@ from streamrestore.frames import PixelFormat
 from streamrestore.settings import EncodeSettings
 
 
+_MEANING = ("stereo 3D", "spherical projection")
+
+
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
     """One kind of container.
@@ -30,7 +33,7 @@ class ContainerSpec:
         edit_lists: frames before time zero stay hidden; elsewhere they would be shown.
         colors: stores colour tags by itself; otherwise the codec has to.
         time_code: holds a time code beside the video.
-        projections: holds records of Dolby Vision, stereo 3D and spherical projections beside the video.
+        beside: what is held beside the video even if the coded pictures do not say it.
         cover: holds a picture beside the video.
         attachments: holds files, such as fonts; cover art is one of them.
         offsets: its streams may begin at different times; otherwise all begin at 0.
@@ -46,7 +49,7 @@ class ContainerSpec:
     edit_lists: bool = False
     colors: bool = True
     time_code: bool = True
-    projections: bool = True
+    beside: tuple[str, ...] = _MEANING
     cover: bool = False
     attachments: bool = False
     offsets: bool = True
@@ -55,8 +58,16 @@ class ContainerSpec:
 # Without the movie time scale an edit list rounds the start to 1/1000 s; Dolby Vision, stereo 3D and
 # spherical projections are "unofficial".
 _MOV = {"movflags": "+faststart", "movie_timescale": "90000", "strict": "unofficial"}
-_MP4 = ContainerSpec("mp4", "mp4", ("h264", "hevc", "av1", "ffv1"), _MOV, edit_lists=True, cover=True)
-_MOV_SPEC = ContainerSpec("mov", "mov", ("h264", "hevc"), _MOV, projections=False, edit_lists=True)
+_MP4 = ContainerSpec(
+    "mp4",
+    "mp4",
+    ("h264", "hevc", "av1", "ffv1"),
+    _MOV,
+    edit_lists=True,
+    beside=(*_MEANING, "Dolby Vision"),
+    cover=True,
+)
+_MOV_SPEC = ContainerSpec("mov", "mov", ("h264", "hevc"), _MOV, edit_lists=True)
 _TS = ContainerSpec(
     "ts",
     "mpegts",
@@ -65,14 +76,21 @@ _TS = ContainerSpec(
     rotation=False,
     colors=False,
     time_code=False,
-    projections=False,
+    beside=(),
 )
 
 CONTAINERS: Mapping[str, ContainerSpec] = {
     ".mp4": _MP4,
     ".m4v": _MP4,
     ".mov": _MOV_SPEC,
-    ".mkv": ContainerSpec("mkv", "matroska", ("h264", "hevc", "av1", "ffv1"), cover=True, attachments=True),
+    ".mkv": ContainerSpec(
+        "mkv",
+        "matroska",
+        ("h264", "hevc", "av1", "ffv1"),
+        beside=(*_MEANING, "Dolby Vision"),
+        cover=True,
+        attachments=True,
+    ),
     ".webm": ContainerSpec("webm", "webm", ("vp9", "av1")),
     ".avi": ContainerSpec(
         "avi",
@@ -83,7 +101,7 @@ CONTAINERS: Mapping[str, ContainerSpec] = {
         variable_rate=False,
         colors=False,
         time_code=False,
-        projections=False,
+        beside=(),
         offsets=False,
     ),
     ".ts": _TS,

@@ -92,7 +92,7 @@ def _copy(
     notes = [
         f"nothing was restored: {describe(video)} is copied as it is",
         *display_notes(spec, name, info.rotation, info.display_matrix, info.sample_aspect_ratio),
-        *_projection_notes(spec, info),
+        *_beside_notes(spec, info),
         *passengers.notes(),
         *lost_tags(source, partial.path, spec, passengers.counts.keys(), remark),
     ]
@@ -107,12 +107,13 @@ def _copy(
     )
 
 
-def _projection_notes(spec: ContainerSpec, info: SourceInfo) -> list[str]:
+def _beside_notes(spec: ContainerSpec, info: SourceInfo) -> list[str]:
     """What is said of the pictures beside them, and not there."""
-    words = [word for word in ("Dolby Vision", "stereo 3D", "spherical projection") if word in info.side_data]
-    if not words or spec.projections:
-        return []
-    return [f"{', '.join(words)}: {spec.name} keeps what the coded pictures say of it, and no more"]
+    words = ("Dolby Vision", "stereo 3D", "spherical projection")
+    left = [word for word in words if word in info.side_data and word not in spec.beside]
+    return (
+        [f"{', '.join(left)}: {spec.name} keeps what the coded pictures say of it, no more"] if left else []
+    )
 
 
 def _watch(

@@ -210,7 +210,7 @@ def test_stereo_pictures(tmp_path: Path, extension: str) -> None:
 
     with open_source(str(tmp_path / f"out{extension}")) as source:
         kept = "stereo 3D" in source.info.side_data
-    assert kept == (extension in (".mp4", ".mkv"))
+    assert kept == (extension != ".ts")
     assert any(note.startswith("stereo 3D: ") for note in report.notes) == (not kept)
 
 
