@@ -14,7 +14,6 @@ from streamrestore.errors import UnsupportedOutput, UsageError
 from streamrestore.frames import PixelFormat
 from streamrestore.settings import EncodeSettings
 
-
 _MEANING = ("stereo 3D", "spherical projection")
 
 

@@ -106,11 +106,8 @@ def _is_written_anew(stream: Stream, source: InputContainer, spec: ContainerSpec
     handler = stream.metadata.get("handler_name", "")
     if source.chapters() and ("Subtitle" in handler or "Text" in handler):
         return True
-    time_code, others = (
-        stream.metadata.get("timecode"),
-        (s for s in source.streams if s.index != stream.index),
-    )
-    return bool(time_code) and spec.time_code and any(s.metadata.get("timecode") == time_code for s in others)
+    time_codes = [s.metadata.get("timecode") for s in source.streams if s.index != stream.index]
+    return spec.time_code and "timecode" in stream.metadata and stream.metadata["timecode"] in time_codes
 
 
 def _begins_apart(

@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.stream import Stream
 
 from streamrestore.encode.containers import ContainerSpec
-from streamrestore.encode.streams import add_copy, codec_name, short
+from streamrestore.encode.streams import add_copy, codec_name, read_packets, short
 from streamrestore.encode.tags import is_cover
 
 _MPEG_AUDIO = ("mp1", "mp2", "mp3")
@@ -33,10 +33,9 @@ def refusal(stream: Stream, packets: Sequence[Packet[Any]], spec: ContainerSpec)
         return None if spec.cover else f"{spec.name} holds no cover art"
     codec = codec_name(stream)
     if stream.type == "data" and not codec:
-        is_time_code = "timecode" in stream.metadata
-        return (
-            f"{spec.name} holds no time code" if is_time_code else "data of a kind that FFmpeg does not know"
-        )
+        if "timecode" in stream.metadata:
+            return f"{spec.name} holds no time code"
+        return "data of a kind that FFmpeg does not know"
     if codec == "bin_data" and spec.format not in stream.container.format.name.split(","):
         return f"in {spec.name} nobody could tell what it is"
     memory = io.BytesIO()
@@ -51,18 +50,8 @@ def refusal(stream: Stream, packets: Sequence[Packet[Any]], spec: ContainerSpec)
         return f"{spec.name} does not take it ({short(error)})"
     if not packets:
         return None
-    memory.seek(0)
-    try:
-        with av.open(memory, "r", format=spec.format) as back:
-            found = next((s for s in back.streams if _alike(codec_name(s), codec)), None)
-            read = (
-                [p.pts * p.time_base for p in back.demux(found) if p.size and p.pts is not None]
-                if found
-                else []
-            )
-    except av.FFmpegError:
-        found = None
-    if found is None:
+    read = _read_back(memory, spec, codec)
+    if read is None:
         return f"in {spec.name} nobody could read it"
     if stream.type == "audio" and len(read) == len(written):
         moved = (abs((b - read[0]) - (a - written[0])) for a, b in zip(written, read, strict=True))
@@ -104,6 +93,20 @@ def _mux_alone(output: OutputContainer, copy: Stream, packets: Sequence[Packet[A
         packet.stream = copy
         output.mux(packet)
     return written
+
+
+def _read_back(memory: io.BytesIO, spec: ContainerSpec, codec: str) -> list[Fraction] | None:
+    """When each packet of the stream in `codec` begins, in seconds; None if there is no such stream."""
+    memory.seek(0)
+    try:
+        with av.open(memory, "r", format=spec.format) as back:
+            for stream in back.streams:
+                if _alike(codec_name(stream), codec):
+                    packets = read_packets(back, [stream])
+                    return [p.pts * p.time_base for p in packets if p.pts is not None]
+    except av.FFmpegError:
+        pass
+    return None
 
 
 def _alike(a: str, b: str) -> bool:
