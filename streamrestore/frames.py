@@ -135,6 +135,19 @@ HDR_TRANSFERS = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}
 """Transfer characteristics of high dynamic range (ITU-T H.273, table 3)."""
 
 
+@dataclass(frozen=True, slots=True)
+class MasteringDisplay:
+    """The display on which a video was graded (SMPTE ST 2086).
+
+    Attributes:
+        primaries: x and y of red, green, blue and the white point (CIE 1931).
+        luminance: the least and the greatest, in cd/m².
+    """
+
+    primaries: tuple[Fraction, ...]
+    luminance: tuple[Fraction, Fraction]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One picture.

@@ -99,6 +99,8 @@ class EncodeSettings(Settings, frozen=True):
     threads: Count = 2
     force_encode: bool = False
     """Encode even if no frame was restored."""
+    drop_unsupported: bool = False
+    """Leave out streams that the container cannot hold, and say so, instead of stopping before the start."""
     overwrite: bool = False
 
 
@@ -118,8 +120,9 @@ class JobSettings(Settings, frozen=True):
     @property
     def digest(self) -> str:
         """`settings_hash` of what decides how the result looks, and of nothing else."""
-        encode = msgspec.structs.replace(self.encode, overwrite=False, force_encode=False)
-        restore = msgspec.structs.replace(self.restore, hdr="refuse")  # a permission
+        permissions = {"overwrite": False, "force_encode": False, "drop_unsupported": False}
+        encode = msgspec.structs.replace(self.encode, **permissions)
+        restore = msgspec.structs.replace(self.restore, hdr="refuse")  # a permission, too
         return settings_hash(
             msgspec.structs.replace(
                 self, restore=restore, encode=encode, strict=False, workers=1, resume=True

@@ -99,6 +99,7 @@ class PyAVSource:
         self._first: VideoFrame | None = first
         self._clock = Clock(self._info.time_base, self._info.rate)
         self._reformatter = VideoReformatter()
+        self._turns: dict[int, tuple[int, bool]] = {}
         self._status.decoder = (
             f"pyav {av.__version__} (FFmpeg {av.ffmpeg_version_info}): {self._info.video.codec}, "
             f"{threads or 'all'} thread{'s' * (threads != 1)}"
@@ -203,7 +204,9 @@ class PyAVSource:
 
     def _kind(self, frame: VideoFrame) -> _Kind:
         name = frame.format.name
-        rotation, exact = probe.rotation_of(frame)
+        if frame.rotation not in self._turns:  # side data is read once: it keeps its frame in memory
+            self._turns[frame.rotation] = probe.rotation_of(frame)
+        rotation, exact = self._turns[frame.rotation]
         if not exact:
             self._note(f"rotation of {frame.rotation} degrees was taken as {rotation}")
         color = probe.color_of(frame, full=self._layout(name).full)
