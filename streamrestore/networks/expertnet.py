@@ -132,7 +132,7 @@ class Modulation(nn.Module):
             both = both.to(x.dtype)
         else:
             with torch.autocast(x.device.type, enabled=False):  # for the sake of its gradients
-                both = both + self.placed(context)
+                both = both + self.placed(context.to(self.placed.weight.dtype))
         scale, shift = both.chunk(2, dim=-3)
         return torch.addcmul(x + shift, x, scale)
 
