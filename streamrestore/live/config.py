@@ -166,7 +166,8 @@ def request_of(source: SourceSettings, session: SessionSettings) -> Request:
     if kind == "frames":
         parse(url, bind=False)
     if url.startswith(("rtsp:", "rtsps:")):
-        options = {"rtsp_transport": source.transport, "allowed_media_types": "video"}
+        # To measure the rate of pictures, FFmpeg would let the first ones wait for a second.
+        options = {"rtsp_transport": source.transport, "allowed_media_types": "video", "fpsprobesize": "0"}
     elif url.startswith("udp:"):
         options = {"overrun_nonfatal": "1", "fifo_size": "50000"}
     return Request(
