@@ -1,9 +1,11 @@
-"""What pictures cost: running means of measured times."""
+"""What pictures cost: running means of measured times. The clock is its owner's."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
 
+MEMORY_SECONDS = 60.0
+"""What was not measured for so long may have changed, and counts as unknown."""
 _WEIGHT = 0.2
 """Of the newest measurement."""
 
@@ -12,13 +14,15 @@ class Costs:
     """Seconds by kind of work."""
 
     def __init__(self) -> None:
-        self._means: dict[Hashable, float] = {}
+        self._means: dict[Hashable, tuple[float, float]] = {}
 
-    def note(self, kind: Hashable, seconds: float) -> None:
+    def note(self, kind: Hashable, seconds: float, now: float) -> None:
         """One picture's work took so long."""
-        before = self._means.get(kind, seconds)
-        self._means[kind] = before + _WEIGHT * (seconds - before)
+        before = self.get(kind, now)
+        mean = seconds if before is None else before + _WEIGHT * (seconds - before)
+        self._means[kind] = (mean, now)
 
-    def get(self, kind: Hashable) -> float | None:
-        """The mean; None if this was never measured."""
-        return self._means.get(kind)
+    def get(self, kind: Hashable, now: float) -> float | None:
+        """The mean; None if nobody knows, or not any more."""
+        mean, measured = self._means.get(kind, (0.0, -MEMORY_SECONDS))
+        return mean if now - measured < MEMORY_SECONDS else None

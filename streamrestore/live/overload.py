@@ -13,6 +13,8 @@ Level = Literal["full", "drop", "fast", "half", "bypass"]
 
 WINDOW_SECONDS = 2.0
 """Over which a stream is judged."""
+SETTLE_SECONDS = 3.0
+"""After a change, and after the start, in which losses say nothing yet: what had piled up is worked off."""
 TOLERATED = 0.05
 """Share of the pictures whose loss is none to speak of."""
 CALM_SECONDS = 10.0
@@ -80,7 +82,7 @@ def judge(pace: Pace, watched: Watched, levels: Sequence[Level], now: float, *, 
     """
     if watched.too_many:
         pace = replace(pace, quiet_since=now)
-        if pace.level + 1 < len(levels):
+        if pace.level + 1 < len(levels) and now - pace.since >= SETTLE_SECONDS:
             failed = pace.tried is not None and now - pace.tried < pace.calm
             calm = min(2 * pace.calm, LONGEST_CALM) if failed else CALM_SECONDS
             return replace(pace, level=pace.level + 1, since=now, calm=calm)

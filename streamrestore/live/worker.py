@@ -158,12 +158,12 @@ class Worker(threading.Thread):
         lane = ready.lane
         assert ready.oldest is not None
         limit = lane.owner.plan.max_latency_seconds
-        return Waiting(lane.name, limit - (now - ready.oldest), self._cost(lane))
+        return Waiting(lane.name, limit - (now - ready.oldest), self._cost(lane, now))
 
     def _take(self, lane: StreamLane, now: float) -> _Task | None:
         """Tell a stream's notices, and decide on its next picture; one that is bypassed is finished."""
         limit = lane.owner.plan.max_latency_seconds
-        turn = self._lanes.take(lane, now, limit=limit, cost=self._cost(lane))
+        turn = self._lanes.take(lane, now, limit=limit, cost=self._cost(lane, now))
         for notice in turn.notices:
             for outlet in self._outlets:
                 outlet.notice(lane.name, notice, lane.counts.dropped)
@@ -215,7 +215,7 @@ class Worker(threading.Thread):
         now = self._clock()
         stream, load = lane.owner, lane.owner.load
         self._spend(lane, now - begun)
-        self._costs.note(self._kind(lane, stream.level, stream.label), spent + now - begun)
+        self._costs.note(self._kind(lane, stream.level, stream.label), spent + now - begun, now)
         load.output_seconds += now - begun
         load.finished[task.decision.label] += 1
         load.latencies.append(now - picture.arrived)
@@ -236,7 +236,7 @@ class Worker(threading.Thread):
         stream.load.rate = watched.arrived / passed
         before, stream.pace = (
             stream.level,
-            judge(stream.pace, watched, stream.levels, now, affordable=self._affordable(lane)),
+            judge(stream.pace, watched, stream.levels, now, affordable=self._affordable(lane, now)),
         )
         if stream.level != before:
             state = "overload_none" if stream.level == "full" else f"overload_{stream.level}"
@@ -245,22 +245,22 @@ class Worker(threading.Thread):
                 outlet.notice(lane.name, notice, counts.dropped)
             self._tell(lane.name, notice)
 
-    def _affordable(self, lane: StreamLane) -> bool:
+    def _affordable(self, lane: StreamLane, now: float) -> bool:
         """Whether there is time for this stream's next better level, as far as that is known."""
         better = lane.owner.levels[max(0, lane.owner.pace.level - 1)]
         needed = 0.0
         for other in self._lanes.all():
             stream = other.owner
             level = better if other is lane else stream.level
-            cost = self._costs.get(self._kind(other, level, stream.label))
+            cost = self._costs.get(self._kind(other, level, stream.label), now)
             if cost is None and other is lane:
                 return True  # a try tells
             needed += stream.load.rate * (cost or 0.0)
         return needed < SPARE
 
-    def _cost(self, lane: StreamLane) -> float:
+    def _cost(self, lane: StreamLane, now: float) -> float:
         """Seconds that a stream's next picture will probably take."""
-        return self._costs.get(self._kind(lane, lane.owner.level, lane.owner.label)) or 0.0
+        return self._costs.get(self._kind(lane, lane.owner.level, lane.owner.label), now) or 0.0
 
     def _kind(self, lane: StreamLane, level: Level, label: str) -> Hashable:
         return lane.name, "full" if level == "drop" else level, label
