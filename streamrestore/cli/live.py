@@ -25,7 +25,7 @@ _SOURCES = {"transport", "loop"}
 @click.command(short_help="Restore cameras and other live sources, and publish the frames.")
 @click.argument("sources", nargs=-1, metavar="[SOURCE...]")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE.yaml",
-              help="Read sources and settings from a file; what the command line names wins over it.")  # fmt: skip
+              help="Read sources and settings from a file; options win over it.")  # fmt: skip
 @setting("--publish", "publish.address", "Publish here, such as tcp://127.0.0.1:5555.", of=LiveSettings,
          metavar="ADDRESS")  # fmt: skip
 @setting("--keys", "publish.keys", "Folder with the keys, so that other machines may subscribe.",
@@ -123,5 +123,5 @@ def _tell(stream: str, notice: Notice) -> None:
 
 def _sum_up(service: LiveService) -> None:
     for stream in service.status.streams:
-        done = sum(stream.load.finished.values())
-        say(f"{stream.name}: {done} of {stream.counts.arrived} frames published, {stream.counts.dropped} dropped")
+        done, counts = sum(stream.load.finished.values()), stream.counts
+        say(f"{stream.name}: {done} of {counts.arrived} frames published, {counts.dropped} dropped")

@@ -62,9 +62,7 @@ def job_settings(file: Path | None, chosen: Mapping[str, Any]) -> JobSettings:
     return settings_from(JobSettings, file, chosen)
 
 
-def settings_from(
-    kind: type[S], file: Path | None, chosen: Mapping[str, Any], flag: str = "--settings"
-) -> S:
+def settings_from(kind: type[S], file: Path | None, chosen: Mapping[str, Any], flag: str = "--settings") -> S:
     """The settings of a file, if any, with the options that were given put over them.
 
     Args:

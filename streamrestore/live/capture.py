@@ -34,7 +34,7 @@ from streamrestore.live.messages import Message, Over, Picture, Request, Shape
 from streamrestore.live.session import Cause
 from streamrestore.live.slots import SlotWriter
 
-GRACE_SECONDS = 1.0
+GRACE_SECONDS = 0.5
 """How long a process may take to say goodbye to its server once it is not wanted any more."""
 
 

@@ -44,6 +44,12 @@ class Request(Struct, frozen=True):
     timeout: float = 10.0
     slots: int = 8
 
+    def __repr__(self) -> str:
+        """Without what opens doors."""
+        return f"Request({self.kind}: {self.shown})"
+
+    __str__ = __repr__
+
 
 class Shape(Struct, frozen=True, tag=True):
     """What the pictures that follow have in common.

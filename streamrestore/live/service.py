@@ -25,11 +25,12 @@ from streamrestore.live.worker import LiveStream, Load, Worker
 from streamrestore.publish import FramePublisher, StreamCounts
 from streamrestore.transport.bell import Bell
 
-DRAIN_SECONDS = 2.0
-"""What has come in may take so long to be finished once the service is asked to stop."""
+DRAIN_SECONDS = 1.5
+"""Once the service is asked to stop, what came in may take so long; then what still waits is let go."""
+LAST_SECONDS = 1.0
+"""How long the picture at work may take after that."""
 PUBLISH_SECONDS = 1.0
-"""And so long to be delivered."""
-"""Together with the ends of processes this stays below the 5 s after which supervisors lose patience."""
+"""How long it may take to deliver. Together this is well below the 5 s in which a service should be gone."""
 
 Tell = Callable[[str, Notice], None]
 """Hears what subscribers are told beside pictures: the stream's name, and what."""
@@ -249,7 +250,7 @@ class LiveService:
         self._lanes.end()
         self._worker.join(DRAIN_SECONDS)
         self._lanes.clear()
-        self._worker.join(DRAIN_SECONDS / 2)
+        self._worker.join(LAST_SECONDS)
         if self.publisher is not None:
             self.publisher.close(PUBLISH_SECONDS)
         self._await_processes()

@@ -16,7 +16,7 @@ from streamrestore.live.messages import Gap, Message, Over, Picture, Renewed, Re
 from streamrestore.live.process import CaptureProcess, Reading
 from streamrestore.live.session import NEVER, Cause, Session, SessionSettings, State, Step
 
-KILL_SECONDS = 1.5
+KILL_SECONDS = 1.0
 """How long a process that is not wanted any more may take to end by itself."""
 
 

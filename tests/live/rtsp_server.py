@@ -1,7 +1,7 @@
 """An RTSP server that sends H.264, for tests: RFC 2326, 3550 and 6184 as far as a camera needs them.
 
-It runs in a process of its own, so that a test can freeze it (SIGSTOP: connections stay, nothing comes) and kill it
-(SIGKILL: connections break).
+It runs in a process of its own, so that a test can freeze it (SIGSTOP: connections stay, nothing comes) and
+kill it (SIGKILL: connections break).
 
     python -m tests.live.rtsp_server --size 64x48 --user u --password p
 
@@ -53,8 +53,6 @@ class Options:
     user: str = ""
     password: str = ""
     auth: str = "digest"
-    silent: bool = False
-    """Accept connections, and say nothing."""
 
 
 class Camera:
@@ -97,9 +95,6 @@ class Client(threading.Thread):
     def run(self) -> None:
         """Answer requests until the client goes."""
         with contextlib.suppress(OSError), self._connection:
-            if self._options.silent:
-                self._connection.recv(1)
-                threading.Event().wait()
             for method, address, headers in self._requests():
                 status = self._answer(method, address, headers)
                 sys.stdout.write(f"{method} {status}\n")
@@ -234,7 +229,6 @@ class Server:
     def __init__(self, **options: Any) -> None:
         self.options = Options(**options)
         self.answered: Counter[str] = Counter()
-        self._changed = threading.Condition()
         self._start()
 
     def url(self, user: str = "", password: str = "") -> str:
@@ -261,11 +255,6 @@ class Server:
         self.options = Options(**{**vars(self.options), **options})
         self._start()
 
-    def wait_for(self, answer: str, times: int = 1, limit: float = 60.0) -> None:
-        """Until it has answered so, so often."""
-        with self._changed:
-            assert self._changed.wait_for(lambda: self.answered[answer] >= times, limit), self.answered
-
     def __enter__(self) -> Self:
         return self
 
@@ -277,7 +266,6 @@ class Server:
         command = [
             sys.executable, "-m", __name__, f"--port={o.port}", f"--size={o.size[0]}x{o.size[1]}",
             f"--rate={o.rate}", f"--user={o.user}", f"--password={o.password}", f"--auth={o.auth}",
-            *(["--silent"] if o.silent else []),
         ]  # fmt: skip
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
         assert self._process.stdout is not None
@@ -291,9 +279,7 @@ class Server:
         assert self._process.stdout is not None
         with self._process.stdout as told:
             for line in told:
-                with self._changed:
-                    self.answered[line.strip()] += 1
-                    self._changed.notify_all()
+                self.answered[line.strip()] += 1
 
 
 def main() -> None:
@@ -305,7 +291,6 @@ def main() -> None:
     parser.add_argument("--user", default="")
     parser.add_argument("--password", default="")
     parser.add_argument("--auth", choices=("digest", "basic"), default="digest")
-    parser.add_argument("--silent", action="store_true")
     options = Options(**vars(parser.parse_args()))
     with socket.create_server(("127.0.0.1", options.port)) as listener:
         sys.stdout.write(f"READY {listener.getsockname()[1]}\n")

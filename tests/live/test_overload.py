@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,7 +76,7 @@ def test_tries_that_fail_become_rarer() -> None:
         if pace.level < before:
             changes.append(now)
 
-    gaps = [after - before for before, after in zip(changes, changes[1:], strict=False)]
+    gaps = [after - before for before, after in itertools.pairwise(changes)]
     assert gaps == sorted(gaps)
     assert gaps[-1] >= LONGEST_CALM
     assert len(changes) < 20

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import signal
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from streamrestore.errors import SessionError
+from streamrestore.errors import SessionError, StageError, UsageError
 from streamrestore.transport import Received, Subscriber, subscribe
 from streamrestore.weather import Decision
-from tests.live.engines import RAIN, SEEN, ToldEngine, told_engines
+from tests.live.engines import RAIN, SEEN, Gate, told_engines
 from tests.live.rtsp_server import AHEAD_SECONDS, Server
-from tests.live.running import LIMIT, Running, running
+from tests.live.running import LIMIT, Running, running, settings_of
 from tests.media import write_video
 
 pytestmark = pytest.mark.network
 
+PASSWORD = "p w@:"  # noqa: S105
 SOON = {"retry": {"first_seconds": 0.05, "longest_seconds": 0.2}}
 """So that no test waits long for a second attempt."""
 
@@ -42,16 +47,12 @@ class TestFiles:
     """A file in real time."""
 
     def test_every_picture_goes_out(self, tmp_path: Path) -> None:
-        """Restored, with its time, and with what was seen and done; then the end is told, and the service ends."""
+        """Restored, with its time, what was seen and what was done; then the end is told."""
         path = tmp_path / "rain.mkv"
         write_video(path, frames=8, pattern="smooth", matrix=1, range=1)
 
         with running(str(path)) as live, subscribe(live.service.address, timeout=LIMIT) as received:
-            items = list(iter(lambda: next(received), None)) if False else []
-            for item in received:
-                items.append(item)
-                if item.kind == "end":
-                    break
+            items = list(itertools.takewhile(lambda item: item.kind != "end", received))
             live.join()
 
         frames = [item for item in items if item.kind == "frame"]
@@ -60,7 +61,10 @@ class TestFiles:
         assert all(frame.image.shape == (48, 64, 3) for frame in frames)
         assert all(frame.restored and frame.drops == 0 for frame in frames)
         assert frames[0].decision == Decision((RAIN,), 1.0, "classified", SEEN)
-        assert [item.state for item in items if item.stream and item.kind == "status"] == ["connecting", "online"]
+        assert [item.state for item in items if item.stream and item.kind == "status"] == [
+            "connecting",
+            "online",
+        ]
         assert live.error is None
 
     def test_bypassed_samples_are_those_that_came(self, tmp_path: Path) -> None:
@@ -86,7 +90,7 @@ class TestFiles:
 
         epochs = [frame.epoch for frame in frames]
         assert len(set(epochs)) >= 2
-        for before, after in zip(frames, frames[1:], strict=False):
+        for before, after in itertools.pairwise(frames):
             assert (after.pts_seconds > before.pts_seconds) == (after.epoch == before.epoch)
 
     def test_a_file_that_is_none_fails_for_good(self, tmp_path: Path) -> None:
@@ -101,15 +105,28 @@ class TestFiles:
         assert "check that it is a video" in str(live.error)
 
 
+@pytest.fixture(scope="module")
+def camera() -> Iterator[Server]:
+    """One that is up when a test begins."""
+    with Server(user="u", password=PASSWORD) as server:
+        yield server
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a server that accepts connections, and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"rtsp://127.0.0.1:{server.getsockname()[1]}/cam"
+
+
 class TestCameras:
     """Cameras that come, go, change, and stay silent."""
 
     @pytest.mark.parametrize("transport", ["tcp", "udp"])
-    def test_online(self, transport: str) -> None:
+    def test_online(self, camera: Server, transport: str) -> None:
         """Frames go out, with the camera's own times where it tells them."""
         with (
-            Server(user="u", password="p w@:") as camera,
-            running({"url": camera.url("u", "p w@:"), "transport": transport}) as live,
+            running({"url": camera.url("u", PASSWORD), "transport": transport}) as live,
             subscribe(live.service.address, timeout=LIMIT) as received,
         ):
             frames = frames_of(received, 5)
@@ -119,11 +136,74 @@ class TestCameras:
             ahead = (frame.header.captured_at - frame.header.received_at) / 1e9
             assert abs(ahead - AHEAD_SECONDS) < AHEAD_SECONDS / 2
 
-    def test_killed_and_back_with_another_resolution(self) -> None:
+    def test_a_wrong_password_is_asked_once(self, camera: Server) -> None:
+        """The next attempt is far away, whatever holds for other failures; nobody is told the password."""
+        before = camera.answered["DESCRIBE 401"]
+        with (
+            running(camera.url("u", "hunter2"), session=SOON) as live,
+            subscribe(live.service.address, timeout=LIMIT) as received,
+        ):
+            told = live.wait_for("backing_off")
+            status = live.service.status.streams[0]
+            live.service.stop()
+            heard = [item.text for item in itertools.takewhile(lambda item: item.kind != "end", received)]
+
+        # Without one, which the server answers with its question; and with it.
+        assert camera.answered["DESCRIBE 401"] == before + 2
+        assert status.source.attempts == 1
+        wait = int(re.search(r"trying again in (\d+) s", told.text)[1])
+        assert 30 <= wait <= 60
+        assert "hunter2" not in repr((live.told, status, heard))
+
+    def test_silent_after_connecting(self, silent: str) -> None:
+        """A server that accepts and never answers is given up, and tried again later."""
+        with running(silent, session={**SOON, "connect_seconds": 0.5}) as live:
+            told = live.wait_for("backing_off")
+            live.wait_for("connecting", times=2)
+
+        assert "trying again in" in told.text
+
+    def test_frozen_and_thawed(self, camera: Server) -> None:
+        """Connected, but no frames: stalled, and online again with the next one."""
+        session = {"stall_seconds": 0.5, "reconnect_seconds": 60, **SOON}
+        with running(camera.url("u", PASSWORD), session=session) as live:
+            live.wait_for("online")
+            camera.freeze()
+            stalled = live.wait_for("stalled")
+            camera.thaw()
+            again = live.wait_for("online", times=2)
+
+            assert stalled.epoch == again.epoch
+            assert "no picture for 0.5 s" in stalled.text
+
+    def test_frozen_for_long(self, camera: Server) -> None:
+        """Its process hangs in a read; it is replaced."""
+        session = {"stall_seconds": 0.3, "reconnect_seconds": 0.3, **SOON}
+        with running(camera.url("u", PASSWORD), session=session) as live:
+            live.wait_for("online")
+            first = capture_of(live)
+            camera.freeze()
+            told = live.wait_for("backing_off")
+            camera.thaw()
+            live.wait_for("online", times=2)
+
+            assert "no picture for 0.6 s" in told.text
+            assert capture_of(live) != first
+
+    def test_its_process_dies(self, camera: Server) -> None:
+        """As after a crash of the decoder: another process takes over."""
+        with running(camera.url("u", PASSWORD), session=SOON) as live:
+            live.wait_for("online")
+            os.kill(capture_of(live), signal.SIGKILL)
+            told = live.wait_for("backing_off")
+            live.wait_for("online", times=2)
+
+        assert "SIGKILL" in told.text
+
+    def test_killed_and_back_with_another_resolution(self, camera: Server) -> None:
         """Both are events, not failures: a new epoch, and frames of the new size."""
         with (
-            Server() as camera,
-            running(camera.url(), session=SOON) as live,
+            running(camera.url("u", PASSWORD), session=SOON) as live,
             subscribe(live.service.address, timeout=LIMIT) as received,
         ):
             (before,) = frames_of(received, 1)
@@ -138,51 +218,129 @@ class TestCameras:
         assert before.image.shape == (48, 64, 3)
         assert after.image.shape == (64, 96, 3)
 
-    def test_silent_after_connecting(self) -> None:
-        """A server that accepts and never answers is given up, and tried again."""
-        session = {"connect_seconds": 1.0, **SOON}
-        with Server(silent=True) as camera, running(camera.url(), session=session) as live:
-            told = live.wait_for("backing_off")
-            camera.kill()
-            camera.restart(silent=False)
+
+class TestStreams:
+    """Several at once."""
+
+    def test_one_blocked_source_harms_no_other(self, tmp_path: Path, silent: str) -> None:
+        """Each has its own process, state and frames."""
+        write_video(tmp_path / "a.mkv", frames=5, pattern="smooth")
+        sources = [
+            {"url": str(tmp_path / "a.mkv"), "name": "file", "loop": True},
+            {"url": "rtsp://127.0.0.1:9/none", "name": "gone"},
+        ]
+        with (
+            running(*sources, {"url": silent, "name": "silent"}) as live,
+            subscribe(live.service.address, streams=["file"], timeout=LIMIT) as received,
+        ):
+            frames = frames_of(received, 8)
+            gone = live.wait_for("backing_off", "gone")
+            states = {stream.name: stream.source.state for stream in live.service.status.streams}
+
+        assert {frame.stream for frame in frames} == {"file"}
+        assert "refused" in gone.text
+        assert states["file"] == "online"
+        assert states["silent"] == "connecting"
+
+    def test_services_chain(self, tmp_path: Path) -> None:
+        """What one publishes, another one reads; samples that both bypass are those of the file."""
+        written = write_video(tmp_path / "a.nut", frames=4, pix_fmt="rgb24")
+        source = {"url": str(tmp_path / "a.nut"), "name": "gate", "branch": "none", "loop": True}
+        with (
+            running(source) as first,
+            running({"url": first.service.address, "topic": "gate", "branch": "none"}) as second,
+            subscribe(second.service.address, timeout=LIMIT) as received,
+        ):
+            frames = frames_of(received, 4)
+
+        for frame in frames:
+            expected = written[round(frame.pts_seconds * 25)][0].reshape(48, 64, 3)
+            np.testing.assert_array_equal(frame.image, expected)
+
+    def test_reload(self, tmp_path: Path) -> None:
+        """Streams come and go, and change; those that are as they were are not touched."""
+        write_video(tmp_path / "a.mkv", frames=5, pattern="smooth")
+        kept, changed, removed, added = (
+            {"url": str(tmp_path / "a.mkv"), "name": name, "loop": True}
+            for name in ("kept", "changed", "removed", "added")
+        )
+        with running(kept, changed, removed) as live:
+            for name in ("kept", "changed", "removed"):
+                live.wait_for("online", name)
+            before = capture_of(live, "kept")
+            after = settings_of(kept, changed | {"branch": "none"}, added, engine={"threads": 2})
+            told = live.service.reload(after)
+            live.wait_for("online", "added")
+            live.wait_for("end", "removed")
+            live.wait_for("online", "changed", times=2)
+
+            assert told == ["engine"]
+            assert capture_of(live, "kept") == before
+            assert "end" not in live.states("kept")
+            assert {stream.name for stream in live.service.status.streams} == {"kept", "changed", "added"}
+
+    def test_a_reload_that_cannot_be_used(self, tmp_path: Path) -> None:
+        """Changes nothing."""
+        write_video(tmp_path / "a.mkv", frames=5, pattern="smooth")
+        source = {"url": str(tmp_path / "a.mkv"), "loop": True}
+        with running(source) as live:
             live.wait_for("online")
+            with pytest.raises(UsageError, match="no SRT"):
+                live.service.reload(settings_of("srt://host"))
+            assert live.service.status.streams[0].source.state == "online"
 
-        assert "trying again in" in told.text
 
-    def test_frozen_and_thawed(self) -> None:
-        """Connected, but no frames: stalled, and online again with the next one."""
-        session = {"stall_seconds": 0.5, "reconnect_seconds": 60, **SOON}
-        with Server() as camera, running(camera.url(), session=session) as live:
-            live.wait_for("online")
-            camera.freeze()
-            stalled = live.wait_for("stalled")
-            camera.thaw()
-            again = live.wait_for("online", times=2)
+class TestStopping:
+    """The end of the service."""
 
-            assert stalled.epoch == again.epoch
-            assert "no picture for 0.5 s" in stalled.text
+    def test_what_came_in_is_finished(self, tmp_path: Path) -> None:
+        """The picture at work and those that wait go out, then the end of the stream; no process is left."""
+        write_video(tmp_path / "a.mkv", frames=9, pattern="smooth")
+        gate = Gate()
+        with (
+            running(
+                {"url": str(tmp_path / "a.mkv"), "loop": True, "max_latency_seconds": 60.0},
+                engines=told_engines(before_apply=gate),
+            ) as live,
+            subscribe(live.service.address, timeout=LIMIT) as received,
+        ):
+            assert gate.reached.wait(LIMIT)
+            process = live.service._members["cam1"].source.reading
+            live.service.stop()
+            live.wait_for("end")
+            gate.open()
+            items = list(itertools.takewhile(lambda item: item.kind != "end", received))
+            live.join()
+            stream = live.service.status.streams[0]
 
-    def test_frozen_for_long(self) -> None:
-        """Its process hangs in a read; it is replaced."""
-        session = {"stall_seconds": 0.3, "reconnect_seconds": 0.3, **SOON}
-        with Server() as camera, running(camera.url(), session=session) as live:
-            live.wait_for("online")
-            first = capture_of(live)
-            camera.freeze()
-            told = live.wait_for("backing_off")
-            camera.kill()
-            camera.restart()
-            live.wait_for("online", times=2)
+        assert process.gone()
+        assert stream.counts.arrived == sum(stream.load.finished.values()) + stream.counts.dropped
+        assert sum(item.kind == "frame" for item in items) == sum(stream.load.finished.values())
+        assert live.error is None
 
-            assert "no picture for 0.6 s" in told.text
-            assert capture_of(live) != first
+    def test_work_that_takes_too_long_is_left(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A network in the middle of a picture cannot be interrupted; the service ends all the same."""
+        monkeypatch.setattr("streamrestore.live.service.DRAIN_SECONDS", 0.1)
+        write_video(tmp_path / "a.mkv", frames=9, pattern="smooth")
+        gate = Gate()
+        with running(
+            {"url": str(tmp_path / "a.mkv"), "loop": True}, engines=told_engines(before_apply=gate)
+        ) as live:
+            assert gate.reached.wait(LIMIT)
+            live.stop()
+            assert not live.service._worker.join(0)
+            gate.open()
+            live.service._worker.join(LIMIT)
 
-    def test_its_process_dies(self) -> None:
-        """As after a crash of the decoder: another process takes over."""
-        with Server() as camera, running(camera.url(), session=SOON) as live:
-            live.wait_for("online")
-            os.kill(capture_of(live), signal.SIGKILL)
-            told = live.wait_for("backing_off")
-            live.wait_for("online", times=2)
+    def test_a_broken_engine_ends_it(self, tmp_path: Path) -> None:
+        """With the reason; a service that does nothing would be worse."""
 
-        assert "SIGKILL" in told.text
+        def broken(_: object) -> None:
+            raise ZeroDivisionError
+
+        write_video(tmp_path / "a.mkv", frames=9, pattern="smooth")
+        source = {"url": str(tmp_path / "a.mkv"), "loop": True}
+        with running(source, engines=told_engines(before_apply=broken)) as live:
+            live.join()
+
+        assert isinstance(live.error, StageError)

@@ -132,8 +132,12 @@ def test_the_writer_dies_while_it_writes() -> None:
     reader = SlotReader()
     process = subprocess.Popen(
         [sys.executable, "-c", WRITES_FOR_EVER, str(reader.descriptor)],
-        pass_fds=[reader.descriptor], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT,
-    )  # fmt: skip
+        pass_fds=[reader.descriptor],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
     assert process.stdin is not None
     assert process.stdout is not None
     for number in range(200):

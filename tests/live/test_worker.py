@@ -182,7 +182,11 @@ def test_latency_is_bounded() -> None:
 
 @pytest.mark.parametrize(
     ("policy", "tier", "state"),
-    [("bypass", "fast", "overload_bypass"), ("fast", "fast", "overload_half"), ("fast", "slow", "overload_fast")],
+    [
+        ("bypass", "fast", "overload_bypass"),
+        ("fast", "fast", "overload_half"),
+        ("fast", "slow", "overload_fast"),
+    ],
 )
 def test_overload_and_back(policy: OnOverload, tier: str, state: str) -> None:
     """A cheaper way while the machine is too slow, told when it begins and when it ends."""
@@ -196,7 +200,11 @@ def test_overload_and_back(policy: OnOverload, tier: str, state: str) -> None:
     assert lane.counts.dropped == dropped
     last = bench.recorder.pictures[-1]
     if policy == "bypass":
-        assert (last.decision.branches, last.decision.reason, last.decision.estimate) == ((), "overload", SEEN)
+        assert (last.decision.branches, last.decision.reason, last.decision.estimate) == (
+            (),
+            "overload",
+            SEEN,
+        )
         assert last.result is last.given
     else:
         width = SHAPE.width // 2 if tier == "fast" else SHAPE.width
