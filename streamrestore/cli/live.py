@@ -103,8 +103,8 @@ class _Running:
                 say(f"{part}: what has changed there takes effect after a restart")
             if self._service.publisher is not None:
                 self._service.publisher.reload_keys()
-        except StreamRestoreError as error:
-            complain(error, debug=False)
+        except Exception as error:  # noqa: BLE001 - the edge of a thread, which more signals come to
+            complain(error, debug=not isinstance(error, StreamRestoreError))
             say("what was read before holds")
         else:
             say("configuration and keys were read again")

@@ -154,7 +154,9 @@ def request_of(source: SourceSettings, session: SessionSettings) -> Request:
         UsageError: nothing that can be read live.
     """
     url, shown = source.url, redact(source.url)
-    kind, options = _kind(url, shown), {}
+    kind = _kind(url, shown)
+    # To measure the rate of pictures, FFmpeg would let the first ones wait for a second.
+    options = {"fpsprobesize": "0"} if kind == "network" else {}
     if source.topic and kind != "frames":
         raise UsageError(f"{shown}: 'topic' is for tcp:// and ipc:// only; leave it out")
     if source.keys and kind != "frames":
@@ -166,10 +168,9 @@ def request_of(source: SourceSettings, session: SessionSettings) -> Request:
     if kind == "frames":
         parse(url, bind=False)
     if url.startswith(("rtsp:", "rtsps:")):
-        # To measure the rate of pictures, FFmpeg would let the first ones wait for a second.
-        options = {"rtsp_transport": source.transport, "allowed_media_types": "video", "fpsprobesize": "0"}
+        options |= {"rtsp_transport": source.transport, "allowed_media_types": "video"}
     elif url.startswith("udp:"):
-        options = {"overrun_nonfatal": "1", "fifo_size": "50000"}
+        options |= {"overrun_nonfatal": "1", "fifo_size": "50000"}
     return Request(
         kind=kind, address=url, shown=shown, options=options, topic=source.topic, keys=source.keys or "",
         loop=source.loop, timeout=_PATIENCE * session.connect_seconds, slots=SLOTS,

@@ -25,11 +25,11 @@ from streamrestore.live.worker import LiveStream, Load, Worker
 from streamrestore.publish import FramePublisher, StreamCounts
 from streamrestore.transport.bell import Bell
 
-DRAIN_SECONDS = 1.5
+DRAIN_SECONDS = 1.0
 """Once the service is asked to stop, what came in may take so long; then what still waits is let go."""
 LAST_SECONDS = 1.0
 """How long the picture at work may take after that."""
-PUBLISH_SECONDS = 1.0
+PUBLISH_SECONDS = 0.5
 """How long it may take to deliver. Together this is well below the 5 s in which a service should be gone."""
 
 Tell = Callable[[str, Notice], None]
@@ -150,7 +150,8 @@ class LiveService:
         Raises:
             UsageError: the settings cannot be used; nothing has changed.
         """
-        plan_streams(settings)
+        for plan in plan_streams(settings):
+            self._engines.full.stream(plan.branch, plan.strength)  # refuses what it does not know
         fixed = [
             name for name in ("engine", "publish")
             if getattr(settings, name) != getattr(self._settings, name)

@@ -8,11 +8,11 @@ and when a process dies, its memory goes with the last one that holds it: nothin
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import mmap
 import os
 import tempfile
+import weakref
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -117,6 +117,7 @@ class SlotReader:
 
     def __init__(self) -> None:
         self.descriptor = memory_file()
+        self._close = weakref.finalize(self, os.close, self.descriptor)
         self._memory: mmap.mmap | None = None
 
     def read(self, place: int, format: PixelFormat, width: int, height: int) -> tuple[Plane, ...]:
@@ -137,10 +138,9 @@ class SlotReader:
         return tuple(planes)
 
     def close(self) -> None:
-        """Let go of the memory."""
+        """Let go of the memory; so does the end of the object."""
         self._memory = None
-        with contextlib.suppress(OSError):
-            os.close(self.descriptor)
+        self._close()
 
     def _map(self, end: int) -> None:
         size = os.fstat(self.descriptor).st_size
