@@ -14,7 +14,7 @@ from streamrestore.frames import FrameBatch
 from streamrestore.live.config import StreamPlan
 from streamrestore.live.costs import Costs
 from streamrestore.live.engines import Classifier, Engines
-from streamrestore.live.lanes import Arrived, Lane, Lanes, Notice, Ready
+from streamrestore.live.lanes import Arrived, Counts, Lane, Lanes, Notice, Ready
 from streamrestore.live.outlets import Finished, Outlet
 from streamrestore.live.overload import SPARE, WINDOW_SECONDS, WORDS, Level, Pace, Watched, judge, ladder
 from streamrestore.live.schedule import FairShares, Waiting, next_round
@@ -61,6 +61,8 @@ class LiveStream:
         self.load = Load()
         self.label = "none"
         """What its last picture called for."""
+        self.connecting = True
+        """No picture came yet since the last attempt to connect."""
         self.judged = now
         self.seen = self.lost = 0
         """Pictures that had arrived, and those that had been dropped, when it was last judged."""
@@ -69,6 +71,12 @@ class LiveStream:
     def level(self) -> Level:
         """How it is treated at present."""
         return self.levels[self.pace.level]
+
+    def settle(self, counts: Counts, now: float) -> None:
+        """Judge it by what comes from now on: with a connection, FFmpeg hands out several pictures at once."""
+        self.connecting = False
+        self.judged, self.seen, self.lost = now, counts.arrived, counts.dropped
+        self.pace = replace(self.pace, since=now)
 
 
 StreamLane = Lane[LiveStream]
@@ -164,11 +172,15 @@ class Worker(threading.Thread):
         """Tell a stream's notices, and decide on its next picture; one that is bypassed is finished."""
         limit = lane.owner.plan.max_latency_seconds
         turn = self._lanes.take(lane, now, limit=limit, cost=self._cost(lane, now))
+        stream = lane.owner
         for notice in turn.notices:
+            stream.connecting = stream.connecting or notice.state == "connecting"
             for outlet in self._outlets:
                 outlet.notice(lane.name, notice, lane.counts.dropped)
         if turn.picture is None:
             return None
+        if stream.connecting:
+            stream.settle(lane.counts, now)
         begun = self._clock()
         try:
             frames = turn.picture.load()
@@ -176,7 +188,6 @@ class Worker(threading.Thread):
             self._lanes.lose(lane)
             return None
         self._epochs[lane.name] = turn.picture.epoch
-        stream = lane.owner
         work = stream.classifier.accept(frames, frames.seconds(frames.frames[0]))
         decision = work.decision
         stream.label = decision.label

@@ -219,6 +219,20 @@ def test_overload_and_back(policy: OnOverload, tier: str, state: str) -> None:
     assert bench.recorder.pictures[-1].decision == Decision((RAIN,), 1.0, "classified", SEEN)
 
 
+def test_the_burst_of_a_connection_is_no_overload() -> None:
+    """What FFmpeg has gathered while it looked at the stream comes at once, and more than a lane holds."""
+    bench = Bench(cost=0.01)
+    lane = bench.stream()
+    for _ in range(3):
+        bench.lanes.put(lane, Notice(1, "status", "connecting"))
+        for _ in range(15):
+            bench.put(lane)
+        bench.play(5.0, lane)
+
+    assert lane.counts.dropped >= 30
+    assert bench.recorder.states == ["connecting"] * 3
+
+
 def test_an_engine_that_breaks_ends_the_work() -> None:
     """Nothing is published that was not done; the reason is kept, and the service hears of it."""
 
