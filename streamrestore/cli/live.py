@@ -120,7 +120,7 @@ class _Running:
 
 
 def _leave(status: int) -> NoReturn:
-    """End at once: on a busy machine, taking torch down takes seconds of the five that a service has to stop."""
+    """End at once: on a busy machine, taking torch down takes seconds, and a service has five to stop."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -19,7 +19,7 @@ from streamrestore.transport.addresses import parse
 
 Branch = Literal["auto", "none", "rain", "haze", "raindrop", "noise"]
 
-_NETWORK = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "rtmp")
+_NETWORK = ("rtsp", "rtsps", "http", "https", "udp")
 _PATIENCE = 0.8
 """Share of `connect_seconds` after which a process gives up by itself: it knows better why."""
 

@@ -27,9 +27,12 @@ from streamrestore.frames import (
 )
 from streamrestore.live.messages import Gap, Kind, Renewed, Request
 from streamrestore.transport import Received, subscribe
+from streamrestore.wire import MAX_PAYLOAD
 
 _UNTIMED = {"mpjpeg", "mjpeg"}
 """Containers without times: what comes is stamped when it comes."""
+_FAR = 1 << 62
+"""Beyond all times and timestamps that can be published."""
 _MICROSECOND = Fraction(1, 1_000_000)
 _SPEED = 1.02
 """Of what comes in pieces of some seconds (HLS), so that one is played when the next one comes."""
@@ -129,15 +132,20 @@ def _decoded(part: Part, request: Request, stopping: threading.Event) -> Stream:
             if stopping.is_set() or (in_pieces and not pace.wait(batch.seconds(batch.frames[0]))):
                 return
             _check(batch, request.shown)
-            clock = source.sender_clock
-            captured = None
-            if clock is not None:
-                captured = clock * 1000 + int(batch.frames[0].pts * batch.time_base * 10**9)
+            captured = _captured(source.sender_clock, batch)
             if not timed:
                 batch = _stamped(batch, (time.monotonic_ns() - first) // 1000)
             yield Taken(batch, info.video.codec, info.rate if timed else None, captured)
         kinds = ", ".join(source.status.losses)
         raise InputUnreadable(f"{request.shown}: the connection was lost{f' ({kinds})' if kinds else ''}")
+
+
+def _captured(clock: int | None, batch: FrameBatch) -> int | None:
+    """When the camera took a picture, in nanoseconds since 1970, if its clock can be right at all."""
+    if clock is None:
+        return None
+    captured = clock * 1000 + int(batch.frames[0].pts * batch.time_base * 10**9)
+    return captured if 0 < captured < _FAR else None
 
 
 def _check(batch: FrameBatch, shown: str) -> None:
@@ -149,6 +157,12 @@ def _check(batch: FrameBatch, shown: str) -> None:
             f"{shown}: pictures of {batch.width}x{batch.height}; {SMALLEST}x{SMALLEST} to "
             f"{LARGEST}x{LARGEST} can be restored"
         )
+    if 3 * batch.width * batch.height > MAX_PAYLOAD:
+        raise UnsupportedVideo(
+            f"{shown}: pictures of {batch.width}x{batch.height} are too large to be published"
+        )
+    if abs(batch.frames[0].pts) > _FAR:
+        raise InputUnreadable(f"{shown}: its timestamps are out of all bounds")
 
 
 def _stamped(batch: FrameBatch, microseconds: int) -> FrameBatch:

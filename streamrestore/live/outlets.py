@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from streamrestore.errors import OutputBlocked
+from streamrestore.errors import OutputError, WireError
 from streamrestore.frames import FrameBatch
 from streamrestore.live.lanes import Notice
 from streamrestore.live.messages import Picture
 from streamrestore.live.pictures import RgbWriter, rgb_view
 from streamrestore.publish import FramePublisher
+from streamrestore.publish.buffers import Buffer
+from streamrestore.render.words import plain
 from streamrestore.weather import Decision, WeatherEstimate
 from streamrestore.wire import Color, Decided, Header, Seen, payload_size
+
+LONGEST_TEXT = 1000
+"""Letters of a text on the wire."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,13 +55,13 @@ class PublisherOutlet:
     """Publishes pictures as rgb24, as displayed.
 
     Attributes:
-        blocked: messages that no worker took in time (with ``push``).
+        lost: messages that no worker took in time (with ``push``), or that cannot be said on the wire.
     """
 
     def __init__(self, publisher: FramePublisher) -> None:
         self._publisher = publisher
         self._rgb = RgbWriter()
-        self.blocked = 0
+        self.lost = 0
 
     def picture(self, finished: Finished) -> None:
         """See `Outlet`."""
@@ -77,24 +82,30 @@ class PublisherOutlet:
             width=width,
             height=height,
             pixel_format="rgb24",
-            color=Color(primaries=batch.color.primaries, transfer=batch.color.transfer),
+            color=Color(primaries=_standard(batch.color.primaries), transfer=_standard(batch.color.transfer)),
             weather=None if finished.weather is None else Seen.of(finished.weather),
             decision=Decided.of(finished.decision),
             restored=not finished.decision.bypass,
-            drops=finished.dropped + self.blocked,
+            drops=finished.dropped + self.lost,
         )
-        try:
-            self._publisher.publish(header, buffer)
-        except OutputBlocked:
-            self.blocked += 1
+        self._publish(header, buffer)
 
     def notice(self, stream: str, notice: Notice, dropped: int) -> None:
         """See `Outlet`."""
         header = Header(
-            stream=stream, epoch=notice.epoch, kind=notice.kind, state=notice.state, text=notice.text[:1000],
+            stream=stream, epoch=notice.epoch, kind=notice.kind, state=notice.state, text=plain(notice.text)[:LONGEST_TEXT],
             missing=notice.missing, drops=dropped,
         )  # fmt: skip
+        self._publish(header, b"")
+
+    def _publish(self, header: Header, payload: Buffer | bytes) -> None:
+        """One message that cannot be published is no reason to stop."""
         try:
-            self._publisher.publish(header)
-        except OutputBlocked:
-            self.blocked += 1
+            self._publisher.publish(header, payload)
+        except (OutputError, WireError):
+            self.lost += 1
+
+
+def _standard(code: int) -> int:
+    """A code of H.273; FFmpeg has more of its own, from 256 on."""
+    return code if code < 256 else 2  # unspecified

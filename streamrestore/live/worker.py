@@ -59,6 +59,7 @@ class LiveStream:
         self.levels = ladder(plan.on_overload, tier)
         self.pace = Pace(since=now, quiet_since=now)
         self.load = Load()
+        self.epoch = 0
         self.label = "none"
         """What its last picture called for."""
         self.connecting = True
@@ -73,7 +74,7 @@ class LiveStream:
         return self.levels[self.pace.level]
 
     def settle(self, counts: Counts, now: float) -> None:
-        """Judge it by what comes from now on: with a connection, FFmpeg hands out several pictures at once."""
+        """Judge it by what comes from now on: with a connection, several pictures come at once."""
         self.connecting = False
         self.judged, self.seen, self.lost = now, counts.arrived, counts.dropped
         self.pace = replace(self.pace, since=now)
@@ -123,7 +124,6 @@ class Worker(threading.Thread):
         self._costs = Costs()
         self._spent: dict[str, float] = {}
         """Seconds of this round by stream."""
-        self._epochs: dict[str, int] = {}
         self.error: StreamRestoreError | None = None
 
     def run(self) -> None:
@@ -187,7 +187,7 @@ class Worker(threading.Thread):
         except SessionError:  # its process is replaced; this picture is lost
             self._lanes.lose(lane)
             return None
-        self._epochs[lane.name] = turn.picture.epoch
+        stream.epoch = turn.picture.epoch
         work = stream.classifier.accept(frames, frames.seconds(frames.frames[0]))
         decision = work.decision
         stream.label = decision.label
@@ -245,13 +245,11 @@ class Worker(threading.Thread):
         watched = Watched(counts.arrived - stream.seen, counts.dropped - stream.lost)
         stream.judged, stream.seen, stream.lost = now, counts.arrived, counts.dropped
         stream.load.rate = watched.arrived / passed
-        before, stream.pace = (
-            stream.level,
-            judge(stream.pace, watched, stream.levels, now, affordable=self._affordable(lane, now)),
-        )
+        before, affordable = stream.level, self._affordable(lane, now)
+        stream.pace = judge(stream.pace, watched, stream.levels, now, affordable=affordable)
         if stream.level != before:
             state = "overload_none" if stream.level == "full" else f"overload_{stream.level}"
-            notice = Notice(self._epochs.get(lane.name, 0), "status", state, WORDS[stream.level])
+            notice = Notice(stream.epoch, "status", state, WORDS[stream.level])
             for outlet in self._outlets:
                 outlet.notice(lane.name, notice, counts.dropped)
             self._tell(lane.name, notice)

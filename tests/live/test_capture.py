@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Self
@@ -14,9 +15,9 @@ from typing import Self
 import numpy as np
 import pytest
 
-from streamrestore.frames import FrameBatch
+from streamrestore.frames import Frame, FrameBatch, PixelFormat
 from streamrestore.live.capture import without_secrets
-from streamrestore.live.inputs import _Pace
+from streamrestore.live.inputs import _captured, _Pace
 from streamrestore.live.lanes import SLOTS
 from streamrestore.live.messages import Gap, Message, Over, Picture, Renewed, Request, Shape
 from streamrestore.live.process import CaptureProcess
@@ -276,3 +277,14 @@ def test_memory_is_not_left_behind() -> None:
         assert reader.process.how() == "SIGKILL"
         with pytest.raises(EOFError):
             reader.process.receive()
+
+
+@pytest.mark.parametrize(
+    ("clock", "told"), [(None, None), (1_700_000_000_000_000, 1_700_000_000_040_000_000), (-(10**15), None)]
+)
+def test_the_clock_of_a_camera(clock: int | None, told: int | None) -> None:
+    """Its time is passed on as it is, unless it cannot be a time."""
+    frame = Frame((np.zeros((2, 2), np.uint8),), 3600)
+    batch = FrameBatch((frame,), 2, 2, PixelFormat("gray"), Fraction(1, 90000))
+
+    assert _captured(clock, batch) == told
