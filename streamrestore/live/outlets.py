@@ -93,9 +93,14 @@ class PublisherOutlet:
     def notice(self, stream: str, notice: Notice, dropped: int) -> None:
         """See `Outlet`."""
         header = Header(
-            stream=stream, epoch=notice.epoch, kind=notice.kind, state=notice.state, text=plain(notice.text)[:LONGEST_TEXT],
-            missing=notice.missing, drops=dropped,
-        )  # fmt: skip
+            stream=stream,
+            epoch=notice.epoch,
+            kind=notice.kind,
+            state=notice.state,
+            text=plain(notice.text)[:LONGEST_TEXT],
+            missing=notice.missing,
+            drops=dropped + self.lost,
+        )
         self._publish(header, b"")
 
     def _publish(self, header: Header, payload: Buffer | bytes) -> None:

@@ -229,6 +229,7 @@ class Server:
     def __init__(self, **options: Any) -> None:
         self.options = Options(**options)
         self.answered: Counter[str] = Counter()
+        self._changed = threading.Condition()
         self._start()
 
     def url(self, user: str = "", password: str = "") -> str:
@@ -255,6 +256,11 @@ class Server:
         self.options = Options(**{**vars(self.options), **options})
         self._start()
 
+    def wait_for(self, answer: str, times: int) -> None:
+        """Until it has answered so, so often."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.answered[answer] >= times, 60), self.answered
+
     def __enter__(self) -> Self:
         return self
 
@@ -279,7 +285,9 @@ class Server:
         assert self._process.stdout is not None
         with self._process.stdout as told:
             for line in told:
-                self.answered[line.strip()] += 1
+                with self._changed:
+                    self.answered[line.strip()] += 1
+                    self._changed.notify_all()
 
 
 def main() -> None:
