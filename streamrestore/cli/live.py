@@ -14,7 +14,7 @@ from streamrestore.cli.interrupts import Interrupts
 from streamrestore.cli.options import setting, settings_from
 from streamrestore.cli.shared import complain, debug_option, say
 from streamrestore.errors import Interrupted, StreamRestoreError, UsageError
-from streamrestore.live.config import LiveSettings, SourceSettings, plan_streams
+from streamrestore.live.config import LiveSettings, SourceSettings
 
 if TYPE_CHECKING:
     from streamrestore.live.lanes import Notice
@@ -74,6 +74,8 @@ class _Running:
     def run(self) -> None:
         """From the first look at the settings to the last frame."""
         settings = self._read()
+        from streamrestore.live.plan import plan_streams
+
         plans = plan_streams(settings)
         if settings.publish.address is None:
             raise UsageError("nobody would see the frames; say where, such as --publish tcp://127.0.0.1:5555")

@@ -13,12 +13,13 @@ from typing import Any
 import msgspec
 
 from streamrestore.errors import SessionError
-from streamrestore.live.config import LiveSettings, StreamPlan, plan_streams
+from streamrestore.live.config import LiveSettings
 from streamrestore.live.engines import Engines
 from streamrestore.live.lanes import Counts, Item, Lane, Lanes, Notice
 from streamrestore.live.messages import Request
 from streamrestore.live.outlets import Outlet, PublisherOutlet
 from streamrestore.live.overload import Level
+from streamrestore.live.plan import StreamPlan, plan_streams
 from streamrestore.live.process import CaptureProcess, Reading
 from streamrestore.live.source import Epochs, Source, SourceStatus
 from streamrestore.live.worker import LiveStream, Load, Worker

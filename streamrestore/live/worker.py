@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from streamrestore.engine import Work
 from streamrestore.errors import SessionError, StageError, StreamRestoreError
 from streamrestore.frames import FrameBatch
-from streamrestore.live.config import StreamPlan
 from streamrestore.live.costs import Costs
 from streamrestore.live.engines import Classifier, Engines
 from streamrestore.live.lanes import Arrived, Counts, Lane, Lanes, Notice, Ready
 from streamrestore.live.outlets import Finished, Outlet
 from streamrestore.live.overload import SPARE, WINDOW_SECONDS, WORDS, Level, Pace, Watched, judge, ladder
+from streamrestore.live.plan import StreamPlan
 from streamrestore.live.schedule import FairShares, Waiting, next_round
 from streamrestore.weather import Decision
 

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from streamrestore.errors import UsageError
-from streamrestore.live.config import LiveSettings, SourceSettings, plan_streams
+from streamrestore.live.config import LiveSettings, SourceSettings
+from streamrestore.live.plan import plan_streams
 from streamrestore.settings import Settings, read_settings
 
 EXAMPLE = Path(__file__).parents[2] / "configs" / "live.yaml"

@@ -7,12 +7,12 @@ import pytest
 from streamrestore.engine import Work
 from streamrestore.errors import StageError
 from streamrestore.frames import FrameBatch
-from streamrestore.live.config import StreamPlan
 from streamrestore.live.costs import MEMORY_SECONDS
 from streamrestore.live.engines import Engines
 from streamrestore.live.lanes import Lane, Lanes, Notice
 from streamrestore.live.outlets import Finished
 from streamrestore.live.overload import CALM_SECONDS, OnOverload
+from streamrestore.live.plan import StreamPlan
 from streamrestore.live.worker import LiveStream, Worker
 from streamrestore.weather import Decision
 from tests.live.engines import RAIN, SEEN, ToldEngine, ToldStream
