@@ -64,14 +64,16 @@ class TestReadme:
         command, code = (text.replace("tcp://127.0.0.1:5555", address) for text in (camera, code))
         assert command.count(address) == code.count(address) == command.count("dashcam.mp4") == 1
 
-        with (
-            subprocess.Popen([sys.executable, "-m", *shlex.split(command)]) as service,
-            subprocess.Popen([sys.executable, "-uc", code], stdout=subprocess.PIPE, text=True) as reader,
-        ):
+        service = subprocess.Popen([sys.executable, "-m", *shlex.split(command)])
+        reader = subprocess.Popen([sys.executable, "-uc", code], stdout=subprocess.PIPE, text=True)
+        try:
             assert reader.stdout is not None
-            assert reader.stdout.readline().startswith("dashcam 0")
+            assert re.match(r"cam1 \d+\.\d+ \(\d+, \d+, 3\) Decision", reader.stdout.readline())
+        finally:
             reader.kill()
             service.terminate()
+            reader.communicate()
+            service.wait()
 
     def test_make_targets_exist(self) -> None:
         """Each `make` target that the documents name is one of the Makefile's."""
