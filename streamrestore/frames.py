@@ -14,6 +14,10 @@ Plane: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | Any
 """One plane of samples, (h, w): a numpy array on the CPU, a tensor on a GPU."""
 
 
+SMALLEST, LARGEST = 16, 8192
+"""Sides of a picture that can be restored, in pixels."""
+
+
 class Matrix(IntEnum):
     """Matrix coefficients, numbered as in ITU-T H.273 (and FFmpeg)."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -164,3 +164,8 @@ def _refuse_unknown(kind: type[Settings], values: Mapping[str, Any], where: str)
         nested = fields[key]
         if isinstance(value, Mapping) and isinstance(nested, type) and issubclass(nested, Settings):
             _refuse_unknown(nested, value, f"{where}{key}.")
+        elif isinstance(value, list) and get_origin(nested) is tuple:
+            (kind, *_) = get_args(nested)
+            for index, item in enumerate(value):
+                if isinstance(item, Mapping) and isinstance(kind, type) and issubclass(kind, Settings):
+                    _refuse_unknown(kind, item, f"{where}{key}[{index}].")

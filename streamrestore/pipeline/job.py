@@ -10,9 +10,9 @@ from typing import Literal
 from streamrestore import __version__
 from streamrestore.decode import input_files, open_source
 from streamrestore.encode import CannotCopy, OutputPlan, check_output, copy_file, join_segments, video_head
-from streamrestore.engine import LARGEST, SMALLEST, Restorer
+from streamrestore.engine import Restorer
 from streamrestore.errors import DamagedInput, Interrupted, UnsupportedVideo, UsageError
-from streamrestore.frames import HDR_TRANSFERS, NOT_YCBCR
+from streamrestore.frames import HDR_TRANSFERS, LARGEST, NOT_YCBCR, SMALLEST
 from streamrestore.pipeline.done import job_files, remark_of
 from streamrestore.pipeline.making import Task
 from streamrestore.pipeline.manifest import Manifest
