@@ -75,6 +75,8 @@ class RestoreSettings(Settings, frozen=True):
     strength: Strength = DEFAULT_STRENGTH
     gates: tuple[Annotated[float, msgspec.Meta(ge=0.0)], ...] | None = None
     """Multipliers of the denoiser's gates, one per level."""
+    plan: str | None = None
+    """A plan file: what is to be done with which part of the video, instead of what the weather calls for."""
     mask: tuple[str, ...] = ()
     """What of the picture stays as it is: ``x,y,w,h`` as displayed, or a picture that is white there."""
     device: str = "auto"
@@ -119,7 +121,7 @@ class JobSettings(Settings, frozen=True):
     def digest(self) -> str:
         """`settings_hash` of what decides how the result looks, and of nothing else."""
         encode = msgspec.structs.replace(self.encode, overwrite=False, force_encode=False)
-        restore = msgspec.structs.replace(self.restore, hdr="refuse")  # a permission
+        restore = msgspec.structs.replace(self.restore, hdr="refuse", plan=None)  # a permission; a name
         return settings_hash(
             msgspec.structs.replace(
                 self, restore=restore, encode=encode, strict=False, workers=1, resume=True

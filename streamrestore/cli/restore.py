@@ -27,6 +27,9 @@ from streamrestore.cli.shared import Session, debug_option
               callback=lambda _context, _option, given: given or None,
               help="Leave this part alone (pixels as displayed), or where a picture is white.")  # fmt: skip
 @setting("--max-passes", "restore.policy.max_passes", "Branches that one clip may pass through.")
+@setting(
+    "--plan", "restore.plan", "Obey a plan, written by 'inspect --plan' and edited.", metavar="FILE.yaml"
+)
 @setting("--device", "restore.device", "Where networks run: auto, cpu, cuda, cuda:1.", metavar="NAME")
 @setting("--precision", "restore.precision", "What networks calculate in.")
 @setting("--hdr", "restore.hdr", "HDR (PQ, HLG) that needs restoring; pass treats it as it is coded.")

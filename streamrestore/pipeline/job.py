@@ -16,7 +16,8 @@ from streamrestore.pipeline.done import job_files, remark_of
 from streamrestore.pipeline.making import Task
 from streamrestore.pipeline.manifest import Manifest
 from streamrestore.pipeline.mask import read_mask
-from streamrestore.pipeline.plan import OnProgress, Plan, Stop, make_restorer, plan_file, progress
+from streamrestore.pipeline.plan import Plan, make_restorer, plan_file
+from streamrestore.pipeline.progress import OnProgress, Stop, progress
 from streamrestore.pipeline.report import JobReport, StreamReport
 from streamrestore.pipeline.resume import restore_in_segments
 from streamrestore.pipeline.runner import Tally
@@ -113,6 +114,8 @@ class _Job:
             copied = self._copy(plan)
             if copied is not None:
                 return self._report(plan, copied, Tally(), (), time.monotonic() - began, copied=True)
+        for weather in plan.weathers:
+            self.restorer.network(weather)  # loaded now: what made a segment is known before the first one
         with open_source(self.spec) as source:
             first = next(iter(source))
         head = video_head(first, plan.info, self.output_plan.container, alone=self.source_path is None)

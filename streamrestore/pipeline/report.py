@@ -32,6 +32,7 @@ class ClipReport(msgspec.Struct, frozen=True):
     stop_frame: int
     """One past the last."""
     start_seconds: float
+    """From the first picture of the file."""
     stop_seconds: float
     ended_by: str
     """``length``, ``cut``, ``gap`` or ``end``."""

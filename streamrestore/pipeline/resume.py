@@ -14,7 +14,7 @@ from streamrestore.engine import Restorer
 from streamrestore.pipeline.fingerprint import hash_input, hash_plan
 from streamrestore.pipeline.making import Task, Watch, make_in_crew, make_segments
 from streamrestore.pipeline.manifest import JobFact, Manifest, SegmentFact, changes, verify
-from streamrestore.pipeline.plan import OnProgress, Stop, progress
+from streamrestore.pipeline.progress import OnProgress, Stop, progress
 from streamrestore.pipeline.runner import Tally
 from streamrestore.pipeline.segments import Segment, cut_segments
 from streamrestore.pipeline.space import check_space, needed_bytes
