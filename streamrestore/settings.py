@@ -14,10 +14,12 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from streamrestore.errors import UsageError
+from streamrestore.instants import format_time, to_millis
 
 Strength = Annotated[float, msgspec.Meta(ge=0.0, le=1.5)]
 Positive = Annotated[float, msgspec.Meta(gt=0.0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(ge=0.0)]
 
 DEFAULT_STRENGTH = 1.0
 
@@ -107,6 +109,10 @@ class EncodeSettings(Settings, frozen=True):
 class JobSettings(Settings, frozen=True):
     """One run over one file."""
 
+    start: Seconds | None = None
+    """In seconds from the first picture of the input: what is shown before is left out."""
+    end: Seconds | None = None
+    """What is shown from then on is left out."""
     restore: RestoreSettings = RestoreSettings()
     windows: WindowSettings = WindowSettings()
     encode: EncodeSettings = EncodeSettings()
@@ -116,6 +122,16 @@ class JobSettings(Settings, frozen=True):
     """Processes that restore segments of a file at the same time."""
     resume: bool = True
     """Go on with what an earlier run has left."""
+
+    def __post_init__(self) -> None:
+        if self.end is not None and to_millis(self.end) <= to_millis(self.start or 0.0):
+            begin, end = format_time(self.start or 0.0), format_time(self.end)
+            raise ValueError(f"the end, {end}, does not come after the start, {begin}")
+
+    @property
+    def is_part(self) -> bool:
+        """True if a part of the input is wanted."""
+        return self.start is not None or self.end is not None
 
     @property
     def digest(self) -> str:

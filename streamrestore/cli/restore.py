@@ -10,6 +10,7 @@ import click
 from streamrestore.cli.interrupts import Interrupts
 from streamrestore.cli.options import encode_options, job_settings, setting, settings_option
 from streamrestore.cli.shared import Session, debug_option
+from streamrestore.instants import parse_time
 
 
 @click.command(short_help="Restore video files.")
@@ -19,6 +20,8 @@ from streamrestore.cli.shared import Session, debug_option
     help="File to write, its extension naming the container; or a folder, which several inputs and folders "
     "need.",
 )  # fmt: skip
+@setting("--start", "start", "Begin at this time: seconds, or h:mm:ss.mmm.", metavar="TIME", read=parse_time)
+@setting("--end", "end", "End at this time.  [default: the end]", metavar="TIME", read=parse_time)
 @setting("--tier", "restore.tier", "Which networks: how good, how slow.", metavar="NAME")
 @setting("--branch", "restore.branch", "Restore everything with one branch, instead of what each clip needs.")
 @setting("--strength", "restore.strength", "0 changes nothing, 1 is as trained, up to 1.5.", metavar="FACTOR")

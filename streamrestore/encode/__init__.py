@@ -6,6 +6,7 @@ from streamrestore.encode.file import FileSink
 from streamrestore.encode.head import VideoHead, video_head
 from streamrestore.encode.join import join_segments
 from streamrestore.encode.segment import SegmentReport, SegmentSink
+from streamrestore.encode.span import Span
 
 __all__ = [
     "CannotCopy",
@@ -13,6 +14,7 @@ __all__ = [
     "OutputPlan",
     "SegmentReport",
     "SegmentSink",
+    "Span",
     "VideoHead",
     "check_output",
     "copy_file",

@@ -15,6 +15,7 @@ from streamrestore.encode.check import OutputPlan
 from streamrestore.encode.codecs import encoder_options
 from streamrestore.encode.containers import ContainerSpec
 from streamrestore.encode.pictures import Layout, plan_layout, tag
+from streamrestore.encode.span import Span
 from streamrestore.encode.tags import display_notes
 from streamrestore.encode.times import choose_shift
 from streamrestore.frames import ColorInfo, FrameBatch, PixelFormat
@@ -40,6 +41,7 @@ class VideoHead:
         rate: pictures per second, for headers and rate control.
         tick: of the encoder's clock, in seconds.
         shift: seconds by which all times of the source are moved, those of copied streams included.
+        span: the part of the source that is written; None for the whole.
     """
 
     width: int
@@ -51,16 +53,24 @@ class VideoHead:
     rate: Fraction
     tick: Fraction
     shift: Fraction
+    span: Span | None = None
 
 
 def video_head(
-    first: FrameBatch, info: SourceInfo, container: ContainerSpec, *, alone: bool = False
+    first: FrameBatch,
+    info: SourceInfo,
+    container: ContainerSpec,
+    *,
+    alone: bool = False,
+    span: Span | None = None,
 ) -> VideoHead:
     """What a video that begins with `first` is encoded with.
 
     Args:
         info: of the source.
         alone: no other stream is copied beside the video.
+        span: the part of the source that is written. If that begins later than the source does, time
+            begins there.
     """
     rate = _sane_rate(info.rate, first)
     if not container.variable_rate:
@@ -75,7 +85,10 @@ def video_head(
         sample_aspect_ratio=first.sample_aspect_ratio,
         rate=rate,
         tick=_sane_tick(first.time_base) if container.variable_rate else 1 / rate,
-        shift=choose_shift(info, container, start, alone=alone),
+        shift=choose_shift(
+            info, container, start, alone=alone or (span is not None and span.begin is not None)
+        ),
+        span=span,
     )
 
 

@@ -15,6 +15,7 @@ from streamrestore.encode.check import OutputPlan
 from streamrestore.encode.head import VideoHead, add_video, head_notes
 from streamrestore.encode.partial import Partial
 from streamrestore.encode.passengers import Passengers
+from streamrestore.encode.span import Cutter
 from streamrestore.encode.tags import copy_container, copy_stream
 from streamrestore.errors import OutputError
 from streamrestore.seams import SinkReport, SourceInfo
@@ -66,6 +67,7 @@ class Muxer:
         spec, copies = self._plan.container, self._plan.passengers
         output = self._output = self._partial.open(spec.format, spec.options)
         main = self._info.video.index
+        cutter = None if head.span is None else Cutter(head.span, self._notes)
         if self._source_path is not None and copies is not None:
             self._passengers = Passengers(self._source_path, copies, spec, head.shift)
             self._passengers.board(output, range(main))
@@ -76,8 +78,11 @@ class Muxer:
             copy_stream(source.streams[main], self._video)
             self._passengers.board(output, range(main + 1, len(source.streams)))
             self._passengers.tick = head.tick
+            self._passengers.cutter = cutter
             self._passengers.start()
         self._dropped += copy_container(source, output, spec, head.shift, self._remark)
+        if cutter is not None:
+            cutter.trim(output, head.shift)
         output.start_encoding()
         return self._video
 

@@ -22,6 +22,7 @@ from streamrestore.encode.passthrough import (
     open_source,
     read_packets,
 )
+from streamrestore.encode.span import Cutter
 from streamrestore.encode.times import fill_dts
 from streamrestore.errors import UnsupportedOutput
 
@@ -42,6 +43,7 @@ class Passengers:
         tick: of the video, in seconds. In containers whose streams all begin together none may begin
             farther than this from the first picture.
         source: opened for this alone.
+        cutter: takes a part of the source; None for the whole.
         counts: packets handed out, by stream index of the source.
         undated: pictures without a presentation time; they took their decoding time.
     """
@@ -52,6 +54,7 @@ class Passengers:
         self.undated = 0
         self._path, self._plan, self._spec, self._shift = path, plan, spec, shift
         self.tick = Fraction(1, 25)
+        self.cutter: Cutter | None = None
         self._losses: Counter[str] = Counter()
         self._moved = 0
         self._copies: dict[int, Stream] = {}
@@ -79,12 +82,16 @@ class Passengers:
 
     def start(self) -> None:
         """Read the first packet; all streams are on board."""
+        if self.cutter is not None:
+            self.cutter.jump(self.source, self._path)
         streams = [s for s in self.source.streams if s.index in self._copies and s.type != "attachment"]
         for stream in self.source.streams:
             if stream not in streams:
                 stream.discard = Discard.all
         if streams:
             self._packets = fill_dts(read_packets(self.source, streams, self._losses))
+        if self.cutter is not None:
+            self._packets = self.cutter.packets(self._packets, streams)
         self._next = next(self._packets, None)
 
     def until(self, limit: Fraction | None) -> Iterator[Packet[Any]]:

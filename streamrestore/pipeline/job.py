@@ -110,15 +110,18 @@ class _Job:
         if not plan.bypass:
             _check_pictures(plan.info, settings.restore.hdr)
         began = time.monotonic()
-        if plan.bypass and not settings.encode.force_encode:
+        if plan.bypass and plan.span is None and not settings.encode.force_encode:
             copied = self._copy(plan)
             if copied is not None:
                 return self._report(plan, copied, Tally(), (), time.monotonic() - began, copied=True)
         for weather in plan.weathers:
             self.restorer.network(weather)  # loaded now: what made a segment is known before the first one
-        with open_source(self.spec) as source:
+        start = round(plan.windows[0].start_seconds / plan.info.time_base)
+        with open_source(self.spec, start=start, seek=plan.is_sound) as source:
             first = next(iter(source))
-        head = video_head(first, plan.info, self.output_plan.container, alone=self.source_path is None)
+        head = video_head(
+            first, plan.info, self.output_plan.container, alone=self.source_path is None, span=plan.span
+        )
         task = Task(self.spec, settings, plan, head, self.output_plan, place.folder)
         segments, tally, notes = restore_in_segments(
             task, self.files, place, manifest, self.restorer, self.on_progress, self.stop

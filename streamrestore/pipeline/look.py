@@ -12,9 +12,11 @@ from fractions import Fraction
 import msgspec
 
 from streamrestore.decode import open_source
+from streamrestore.encode import Span
 from streamrestore.engine import GivenPlanes, Restorer
 from streamrestore.errors import Interrupted
 from streamrestore.frames import FrameBatch
+from streamrestore.pipeline.excerpt import check_excerpt, find_excerpt
 from streamrestore.pipeline.progress import OnProgress, Stop, progress
 from streamrestore.pipeline.scan import Scan
 from streamrestore.route.router import spread
@@ -45,8 +47,11 @@ class Survey:
     """What a first pass found.
 
     Attributes:
+        windows: in which the first picture is number 0.
         estimates: one per clip; none if nothing was classified.
         times: of every picture, in seconds, rising.
+        origin: time of the first picture of the file, in seconds.
+        span: the part of the file that was looked at; None for the whole.
         losses: what does not decode, by kind.
         scan: how the pictures are marked, interlaced or not.
         seconds: that it took.
@@ -56,6 +61,8 @@ class Survey:
     windows: tuple[Clip, ...]
     estimates: tuple[WeatherEstimate, ...]
     times: Sequence[float]
+    origin: float
+    span: Span | None
     losses: dict[str, int]
     notes: tuple[str, ...]
     timing: FrameTiming
@@ -71,28 +78,45 @@ def look_at(
     on_progress: OnProgress | None = None,
     stop: Stop | None = None,
 ) -> Survey:
-    """Decode a whole file, cut it into clips, and classify them if no branch is forced.
+    """Decode a file, or the part that is wanted, cut it into clips, and classify them if no branch is forced.
 
     Raises:
         InputError: it cannot be used.
+        UsageError: the part that is wanted is not in it.
         Interrupted: `stop` said so.
     """
     began = time.monotonic()
-    with open_source(spec, threads=settings.restore.decoder_threads) as source:
-        look = Look(restorer, settings)
-        for batch in source:
-            look.feed(batch)
-            if stop is not None and stop():
-                raise Interrupted(f"{source.info.name}: stopped; nothing was written")
-            if on_progress is not None:
-                on_progress(progress("plan", look.frames, source.info.frame_count, time.monotonic() - began))
-        windows, estimates = look.finish()
-        info, status = source.info, source.status
+    excerpt, first = find_excerpt(spec, settings)
+    for seek in (True, False):  # what is not sound does not decode from the middle as it does in a pass
+        source = open_source(
+            spec,
+            threads=settings.restore.decoder_threads,
+            start=excerpt.start,
+            stop=excerpt.stop,
+            seek=seek,
+        )
+        with source:
+            look, info = Look(restorer, settings), source.info
+            total = None if settings.is_part else info.frame_count
+            for batch in source:
+                look.feed(batch)
+                if stop is not None and stop():
+                    raise Interrupted(f"{info.name}: stopped; nothing was written")
+                if on_progress is not None:
+                    on_progress(progress("plan", look.frames, total, time.monotonic() - began))
+            status = source.status
+        if excerpt.start is None or not (status.losses or status.notes):
+            break
+    windows, estimates = look.finish()
+    origin = look.times[0] if first is None else float(first)
+    check_excerpt(info, settings, windows, origin)
     return Survey(
         info,
         tuple(windows),
         tuple(estimates),
         look.times,
+        origin,
+        excerpt.span(windows, info.time_base),
         dict(status.losses),
         tuple(status.notes),
         look.timing(info.rate),

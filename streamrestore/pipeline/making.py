@@ -209,14 +209,13 @@ def _make_neighbours(task: Task, restorer: Restorer, segments: Sequence[Segment]
             yield Restored(frames, decision, decision.estimate)
 
     first = segments[0]
-    start = round(first.start_seconds / plan.info.time_base) if first.first_frame else None
     sink = SegmentedSink(task, segments, watch.on_made)
     try:
         with open_source(
             task.spec,
             threads=settings.decoder_threads,
             batch_size=BATCH,
-            start=start,
+            start=round(first.start_seconds / plan.info.time_base),
             start_index=first.first_frame,
             seek=plan.is_sound,
             deinterlace=plan.deinterlace,

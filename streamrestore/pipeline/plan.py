@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamrestore.decode import can_deinterlace, input_files
+from streamrestore.encode import Span
 from streamrestore.engine import Restorer, forced, load_restorer
 from streamrestore.pipeline.fingerprint import hash_input
 from streamrestore.pipeline.look import FrameTiming, Survey, look_at
@@ -28,6 +29,8 @@ class Plan:
     Attributes:
         decisions: one per clip.
         clips: the same for reports.
+        origin: time of the first picture of the file, in seconds.
+        span: the part of the file that it is for; None for the whole.
         frames: that decode.
         losses: what does not, by kind.
         scan: how its pictures are marked, interlaced or not.
@@ -37,6 +40,8 @@ class Plan:
     info: SourceInfo
     windows: tuple[Clip, ...]
     decisions: tuple[Decision, ...]
+    origin: float
+    span: Span | None
     frames: int
     losses: dict[str, int]
     notes: tuple[str, ...]
@@ -48,8 +53,9 @@ class Plan:
     @property
     def clips(self) -> tuple[ClipReport, ...]:
         """For reports."""
-        origin = self.timing.start_seconds
-        return tuple(report_clip(w, d, origin) for w, d in zip(self.windows, self.decisions, strict=True))
+        return tuple(
+            report_clip(w, d, self.origin) for w, d in zip(self.windows, self.decisions, strict=True)
+        )
 
     @property
     def bypass(self) -> bool:
@@ -139,9 +145,9 @@ def plan_of(
     """
     info, windows = survey.info, list(survey.windows)
     if wanted is not None:
-        origin = survey.timing.start_seconds
-        wanted.check_end(max(windows[-1].stop_seconds, windows[-1].start_seconds + 0.001) - origin)
-        windows, decisions = lay_over(windows, decisions, wanted.entries, survey.times, origin)
+        if survey.span is None or survey.span.end is None:
+            wanted.check_end(max(windows[-1].stop_seconds, windows[-1].start_seconds + 0.001) - survey.origin)
+        windows, decisions = lay_over(windows, decisions, wanted.entries, survey.times, survey.origin)
     kept = why_kept(
         survey.scan,
         settings.restore.interlaced,
@@ -153,6 +159,8 @@ def plan_of(
         info,
         tuple(windows),
         tuple(decisions),
+        survey.origin,
+        survey.span,
         len(survey.times),
         survey.losses,
         survey.notes,

@@ -29,6 +29,7 @@ class ClipReport(msgspec.Struct, frozen=True):
     """One clip and what was done with it."""
 
     start_frame: int
+    """Counted from the first one that was written."""
     stop_frame: int
     """One past the last."""
     start_seconds: float
