@@ -99,6 +99,8 @@ class EncodeSettings(Settings, frozen=True):
     codec: Literal["auto", "h264", "hevc", "av1", "ffv1"] = "auto"
     crf: Annotated[float, msgspec.Meta(ge=0, le=63)] | None = None
     """Constant quality, smaller is better; None takes the codec's value from `encode.codecs`."""
+    size_like_input: bool = False
+    """Aim at the size that the pictures have in the input, instead of at a quality."""
     preset: str | None = None
     threads: Count = 2
     force_encode: bool = False

@@ -38,6 +38,7 @@ from streamrestore.instants import parse_time
 @setting("--hdr", "restore.hdr", "HDR (PQ, HLG) that needs restoring; pass treats it as it is coded.")
 @setting("--interlaced", "restore.interlaced", "Interlaced video: keep its fields, or deinterlace it.")
 @encode_options
+@setting("--size-like-input", "encode.size_like_input", "Make the video as large as it is in the input.")
 @setting("--force-encode", "encode.force_encode", "Encode even if nothing needs restoring.")
 @setting("--strict", "strict", "Refuse damaged input instead of restoring what decodes.")
 @setting("--workers", "workers", "Processes that restore parts of a file at the same time.", metavar="N")

@@ -11,6 +11,7 @@ from av.codec.context import ThreadType
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
+from streamrestore.encode.bitrate import Aim
 from streamrestore.encode.check import OutputPlan
 from streamrestore.encode.codecs import encoder_options
 from streamrestore.encode.containers import ContainerSpec
@@ -42,6 +43,7 @@ class VideoHead:
         tick: of the encoder's clock, in seconds.
         shift: seconds by which all times of the source are moved, those of copied streams included.
         span: the part of the source that is written; None for the whole.
+        aim: at the greatest bit rate of all parts, if sizes are given instead of a quality.
     """
 
     width: int
@@ -54,6 +56,7 @@ class VideoHead:
     tick: Fraction
     shift: Fraction
     span: Span | None = None
+    aim: Aim | None = None
 
 
 def video_head(
@@ -111,6 +114,8 @@ def add_video(
     container, codec = plan.container, plan.codec
     layout = layout_of(head, plan)
     options = encoder_options(codec, settings)
+    if head.aim is not None:
+        options = head.aim.over(options, codec.name)
     if codec.name == "av1":
         os.environ.setdefault("SVT_LOG", "1")  # it writes to stderr by itself: errors only
     if 0 < head.color.chroma_location < len(_CHROMA_LOCATIONS):

@@ -9,11 +9,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
+from av.video.stream import VideoStream
 
+from streamrestore.encode.bitrate import level_of
 from streamrestore.encode.check import OutputPlan
 from streamrestore.encode.head import VideoHead, add_video
 from streamrestore.encode.packets import PacketHeader, PacketWriter
@@ -58,11 +60,7 @@ class SegmentSink:
         self._path, self._codec = path, plan.codec.name
         self._writer: PacketWriter | None = None
         with self._guarded():
-            # Nothing is written there: it tells the encoder where parameter sets go.
-            self._scratch = av.open(io.BytesIO(), "w", format=plan.container.format)
-            stream = add_video(self._scratch, head, plan, settings)
-            with ThreadPoolExecutor(1, initializer=_yield_to_others) as opener:
-                opener.submit(stream.codec_context.open).result()
+            stream = _open_encoder(head, plan, settings)
             self._writer = PacketWriter(path, PacketHeader.of(stream.codec_context))
             self._encoder = VideoEncoder(stream, head, plan, begin=begin)
 
@@ -123,6 +121,29 @@ class SegmentSink:
         except BaseException:
             self.abort()
             raise
+
+
+def common_level(head: VideoHead, plan: OutputPlan, settings: EncodeSettings) -> VideoHead:
+    """The same head with the level of the coding standard that its aim calls for, for all parts of the video.
+
+    Raises:
+        UnsupportedOutput: the encoder refuses the settings.
+    """
+    if head.aim is None:
+        return head
+    with translated(Path(plan.codec.encoder), "open"):
+        context = _open_encoder(head, plan, settings).codec_context
+    level = level_of(bytes(context.extradata or b""), plan.codec.name)
+    return replace(head, aim=replace(head.aim, level=level))
+
+
+def _open_encoder(head: VideoHead, plan: OutputPlan, settings: EncodeSettings) -> VideoStream:
+    # Nothing is written there: it tells the encoder where parameter sets go.
+    scratch = av.open(io.BytesIO(), "w", format=plan.container.format)
+    stream = add_video(scratch, head, plan, settings)
+    with ThreadPoolExecutor(1, initializer=_yield_to_others) as opener:
+        opener.submit(stream.codec_context.open).result()
+    return stream
 
 
 def _yield_to_others() -> None:

@@ -21,6 +21,7 @@ from streamrestore.pipeline.progress import OnProgress, Stop, progress
 from streamrestore.pipeline.report import JobReport, StreamReport
 from streamrestore.pipeline.resume import restore_in_segments
 from streamrestore.pipeline.runner import Tally
+from streamrestore.pipeline.sizes import aimed, clip_bytes
 from streamrestore.pipeline.workplace import Workplace
 from streamrestore.seams import SinkReport, SourceInfo
 from streamrestore.settings import JobSettings
@@ -60,6 +61,8 @@ def restore_file(
     inputs, files = input_files(spec), job_files(spec, settings)
     source_path = inputs[0] if len(inputs) == 1 and inputs[0].is_file() else None
     with open_source(spec) as source:
+        if settings.encode.size_like_input and source_path is None:
+            raise UsageError(f"{source.info.name}: --size-like-input takes a video file, whose size is known")
         output_plan = check_output(output, source_path, settings.encode, source.info)
         name = source.info.name
         read_mask(settings.restore.mask, *source.info.displayed_size)
@@ -122,7 +125,11 @@ class _Job:
         head = video_head(
             first, plan.info, self.output_plan.container, alone=self.source_path is None, span=plan.span
         )
-        task = Task(self.spec, settings, plan, head, self.output_plan, place.folder)
+        sizes = None
+        if settings.encode.size_like_input and self.source_path is not None:
+            sizes = clip_bytes(self.source_path, plan)
+            head = aimed(head, self.output_plan, settings.encode, plan.windows, sizes)
+        task = Task(self.spec, settings, plan, head, self.output_plan, place.folder, sizes)
         segments, tally, notes = restore_in_segments(
             task, self.files, place, manifest, self.restorer, self.on_progress, self.stop
         )

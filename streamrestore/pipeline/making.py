@@ -11,6 +11,7 @@ from pathlib import Path
 
 from streamrestore.decode import open_source
 from streamrestore.encode import OutputPlan, SegmentReport, SegmentSink, VideoHead
+from streamrestore.encode.packets import RECORD_BYTES
 from streamrestore.engine import Restorer
 from streamrestore.errors import InputUnreadable
 from streamrestore.frames import FrameBatch
@@ -19,9 +20,13 @@ from streamrestore.pipeline.mask import read_mask
 from streamrestore.pipeline.plan import Plan, make_restorer
 from streamrestore.pipeline.runner import Runner, Tally
 from streamrestore.pipeline.segments import Segment
+from streamrestore.pipeline.sizes import NEAR, aim_at, next_rate
 from streamrestore.pipeline.workplace import partial_path
 from streamrestore.seams import Restored, Source
 from streamrestore.settings import JobSettings
+
+ATTEMPTS = 4
+"""To have a segment become as large as it should."""
 
 BATCH = 4
 """Frames per batch: what waits in the links bounds the memory."""
@@ -48,6 +53,7 @@ class Task:
 
     Attributes:
         folder: where segments are written.
+        sizes: that the clips are to have, in bytes; None to go by quality.
     """
 
     spec: str
@@ -56,6 +62,7 @@ class Task:
     head: VideoHead
     output: OutputPlan
     folder: Path
+    sizes: tuple[int, ...] | None = None
 
 
 def make_segments(task: Task, restorer: Restorer, segments: Sequence[Segment], watch: Watch) -> Tally:
@@ -73,6 +80,10 @@ def make_segments(task: Task, restorer: Restorer, segments: Sequence[Segment], w
     def tell(tally: Tally) -> None:
         watch.on_tally(total + tally)
 
+    if task.sizes is not None:
+        for segment in segments:
+            total += _make_to_size(task, task.sizes, restorer, segment, replace(watch, on_tally=tell))
+        return total
     for _, group in groupby(enumerate(segments), key=lambda item: item[1].number - item[0]):
         neighbours = [segment for _, segment in group]
         total += _make_neighbours(task, restorer, neighbours, replace(watch, on_tally=tell))
@@ -193,6 +204,27 @@ class _Until:
                 yield replace(batch, frames=frames)
             if batch.frames[-1].index + 1 >= self.stop_frame:
                 return
+
+
+def _make_to_size(
+    task: Task, sizes: Sequence[int], restorer: Restorer, segment: Segment, watch: Watch
+) -> Tally:
+    """Make a segment, and again where it misses its size: encoders aim badly at that of few pictures."""
+    part = slice(segment.first_clip, segment.stop_clip)
+    wanted = max(1, sum(sizes[part]))
+    aim = aim_at(task.head, task.output.codec.name, task.plan.windows[part], wanted)
+    made: list[SegmentReport] = []
+    tried: list[tuple[int, int]] = []
+    collect = replace(watch, on_made=lambda _, report: made.append(report))
+    while True:
+        now = replace(task, head=replace(task.head, aim=aim))
+        tally = _make_neighbours(now, restorer, [segment], collect)
+        tried.append((aim.rate, made[-1].bytes - RECORD_BYTES * made[-1].frames))
+        if len(tried) == ATTEMPTS or abs(tried[-1][1] - wanted) <= NEAR * wanted:
+            break
+        aim = replace(aim, rate=next_rate(tried, wanted))
+    watch.on_made(segment, made[-1])
+    return tally
 
 
 def _make_neighbours(task: Task, restorer: Restorer, segments: Sequence[Segment], watch: Watch) -> Tally:

@@ -51,8 +51,9 @@ def restore_in_segments(
     there = sum(fact.frames for fact in good.segments)
     if there:
         notes = (*notes, f"{len(good.segments)} of {len(cuts)} segments were there from an earlier run")
-    crf = task.settings.encode.crf
-    check_space(place.folder, needed_bytes(task.head, task.output.codec, crf, task.plan.frames, done=there))
+    crf, known = task.settings.encode.crf, None if task.sizes is None else sum(task.sizes)
+    needed = needed_bytes(task.head, task.output.codec, crf, task.plan.frames, done=there, known=known)
+    check_space(place.folder, needed)
 
     def enter(segment: Segment, report: SegmentReport) -> None:
         path = report.path
