@@ -40,6 +40,7 @@ from streamrestore.instants import parse_time
 @encode_options
 @setting("--size-like-input", "encode.size_like_input", "Make the video as large as it is in the input.")
 @setting("--force-encode", "encode.force_encode", "Encode even if nothing needs restoring.")
+@setting("--drop-unsupported", "encode.drop_unsupported", "Leave out streams that the container cannot hold.")
 @setting("--strict", "strict", "Refuse damaged input instead of restoring what decodes.")
 @setting("--workers", "workers", "Processes that restore parts of a file at the same time.", metavar="N")
 @setting("--resume", "resume", "Go on with what an interrupted run has left.")

@@ -16,7 +16,7 @@ from streamrestore.encode.head import VideoHead, add_video, head_notes
 from streamrestore.encode.partial import Partial
 from streamrestore.encode.passengers import Passengers
 from streamrestore.encode.span import Cutter
-from streamrestore.encode.tags import copy_container, copy_stream
+from streamrestore.encode.tags import copy_container, copy_stream, lost_tags, muxer_options
 from streamrestore.errors import OutputError
 from streamrestore.seams import SinkReport, SourceInfo
 from streamrestore.settings import EncodeSettings
@@ -54,7 +54,7 @@ class Muxer:
         self._output: OutputContainer | None = None
         self._video: VideoStream | None = None
         self._passengers: Passengers | None = None
-        self._dropped: list[str] = []
+        self._cutter: Cutter | None = None
         self._notes: list[str] = []
 
     def start(self, head: VideoHead) -> VideoStream:
@@ -65,24 +65,25 @@ class Muxer:
         """
         source: InputContainer | None = None
         spec, copies = self._plan.container, self._plan.passengers
-        output = self._output = self._partial.open(spec.format, spec.options)
         main = self._info.video.index
-        cutter = None if head.span is None else Cutter(head.span, self._notes)
+        self._cutter = None if head.span is None else Cutter(head.span, self._notes)
         if self._source_path is not None and copies is not None:
             self._passengers = Passengers(self._source_path, copies, spec, head.shift)
-            self._passengers.board(output, range(main))
             source = self._passengers.source
+        output = self._output = self._partial.open(spec.format, muxer_options(spec, source))
+        if self._passengers is not None:
+            self._passengers.board(output, range(main))
         self._video = add_video(output, head, self._plan, self._settings)
         self._notes += head_notes(head, self._plan)
         if self._passengers is not None and source is not None:
             copy_stream(source.streams[main], self._video)
             self._passengers.board(output, range(main + 1, len(source.streams)))
             self._passengers.tick = head.tick
-            self._passengers.cutter = cutter
+            self._passengers.cutter = self._cutter
             self._passengers.start()
-        self._dropped += copy_container(source, output, spec, head.shift, self._remark)
-        if cutter is not None:
-            cutter.trim(output, head.shift)
+        copy_container(source, output, head.shift, self._remark)
+        if self._cutter is not None:
+            self._cutter.trim(output, head.shift)
         output.start_encoding()
         return self._video
 
@@ -112,6 +113,18 @@ class Muxer:
         for packet in passengers.until(None) if passengers else ():
             self._output.mux_one(packet)
         self._output.close()
+        source, streams = None, {self._info.video.index}
+        if passengers is not None:
+            source, streams = passengers.source, streams | passengers.counts.keys()
+        lost = lost_tags(
+            source,
+            self._partial.path,
+            self._plan.container,
+            streams,
+            self._remark,
+            without=self._cutter.tags if self._cutter is not None else (),
+            chapters=self._cutter.chapters if self._cutter is not None else 0,
+        )
         size = self._partial.commit()
         if passengers is not None:
             passengers.close()
@@ -121,8 +134,8 @@ class Muxer:
             codec=self._plan.codec.name,
             bytes=size,
             copied=dict(sorted(passengers.counts.items())) if passengers else {},
-            dropped=(*self._dropped, *(passengers.lost() if passengers else ())),
-            notes=(*self._notes, *notes, *(passengers.notes() if passengers else ())),
+            dropped=tuple(passengers.lost() if passengers else ()),
+            notes=(*self._notes, *notes, *(passengers.notes() if passengers else ()), *lost),
         )
 
     def abort(self) -> None:

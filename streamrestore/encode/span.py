@@ -11,9 +11,10 @@ from typing import Any
 import av
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.stream import Disposition, Stream
+from av.stream import Stream
 
-from streamrestore.encode.passthrough import describe, open_source
+from streamrestore.encode.streams import describe, open_source
+from streamrestore.encode.tags import is_cover
 
 _MARGIN = 30
 """Seconds by which packets of one time may lie apart in a file, and that a subtitle may last."""
@@ -45,10 +46,16 @@ class Cutter:
 
     Args:
         notes: is told what cannot be cut there.
+
+    Attributes:
+        tags: that were left out with `trim`.
+        chapters: that were.
     """
 
     def __init__(self, span: Span, notes: list[str]) -> None:
         self._span, self._notes = span, notes
+        self.tags: tuple[str, ...] = ()
+        self.chapters = 0
         self._shown: dict[int, int] = {}  # time of the first picture of each video
 
     def jump(self, source: InputContainer, path: Path) -> None:
@@ -75,7 +82,7 @@ class Cutter:
         waiting = {stream.index for stream in streams if stream.type == "audio"}
         for packet in packets:
             time = _time(packet)
-            if packet.stream.disposition & Disposition.attached_pic:
+            if is_cover(packet.stream):
                 yield packet
                 continue
             if time is None:  # the first ones of some streams
@@ -95,20 +102,22 @@ class Cutter:
         Args:
             shift: seconds by which all times were moved.
         """
-        chapters = []
-        for chapter in output.chapters():
+        before, chapters = output.chapters(), []
+        for chapter in before:
             base = chapter["time_base"] or Fraction(1, 1000)
             part = self._span.cut(chapter["start"] * base - shift, chapter["end"] * base - shift)
             if part is not None:
                 chapter["start"], chapter["end"] = (round((time + shift) / base) for time in part)
                 chapters.append(chapter)
         output.set_chapters(chapters)
+        self.chapters = len(before) - len(chapters)
         if self._span.begin is None:
             return
         coded = [
             tags for tags in (output.metadata, *(s.metadata for s in output.streams)) if "timecode" in tags
         ]
         if coded:
+            self.tags = ("timecode",)
             self._notes.append(f"the time code {coded[0]['timecode']} of the input's start is left out")
         for tags in coded:
             del tags["timecode"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from streamrestore.encode import OutputPlan, VideoHead, common_level
 from streamrestore.encode.bitrate import Aim
-from streamrestore.encode.passthrough import open_source, read_packets
+from streamrestore.encode.streams import open_source, read_packets
 from streamrestore.pipeline.plan import Plan
 from streamrestore.settings import EncodeSettings
 from streamrestore.windows import Clip
