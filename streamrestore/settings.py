@@ -117,6 +117,8 @@ class JobSettings(Settings, frozen=True):
     """In seconds from the first picture of the input: what is shown before is left out."""
     end: Seconds | None = None
     """What is shown from then on is left out."""
+    preview: Positive | None = None
+    """Seconds of a sample from the worst moment; None for all of it."""
     restore: RestoreSettings = RestoreSettings()
     windows: WindowSettings = WindowSettings()
     encode: EncodeSettings = EncodeSettings()

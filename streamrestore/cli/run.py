@@ -28,6 +28,7 @@ from streamrestore.pipeline.done import is_done, job_files
 from streamrestore.pipeline.job import restore_file
 from streamrestore.pipeline.plan import make_restorer
 from streamrestore.pipeline.report import JobReport
+from streamrestore.render.preview import preview_lines, restore_preview
 from streamrestore.render.report_json import JobFailure, JobSkipped, Outcome
 from streamrestore.render.summary import files_table, job_summary
 from streamrestore.settings import JobSettings
@@ -120,8 +121,9 @@ class Run:
             self._restorer = make_restorer(self._settings)
         if self._progress == "json":
             json_line({"input": target.shown, "output": str(target.output)})
+        restore = restore_file if self._settings.preview is None else restore_preview
         with progress_of(self._progress, Path(target.shown).name) as on_progress:
-            return restore_file(
+            return restore(
                 target.input,
                 target.output,
                 self._settings,
@@ -136,8 +138,10 @@ class Run:
             self.status = self.status or DONE_WITH_LOSSES
         if self._progress == "json":
             json_line({"report": report})
-        else:
-            click.echo("\n".join(job_summary(report)))
+            return
+        click.echo("\n".join(job_summary(report)))
+        if self._settings.preview is not None:
+            click.echo("\n".join(preview_lines(report)))
 
     def _skip(self, target: Target) -> None:
         self.reports.append(JobSkipped(target.shown, str(target.output)))

@@ -31,22 +31,26 @@ class Excerpt:
     start: int | None = None
     stop: int | None = None
 
-    def span(self, clips: Sequence[Clip], time_base: Fraction) -> Span | None:
-        """What goes with its clips of the file's other streams; None if it is the whole."""
+    def narrowed(self, clips: Sequence[Clip], time_base: Fraction) -> Excerpt:
+        """From the first to the last picture of those that were found in it, where it is not the file's."""
+        start, stop = (round(t / time_base) for t in (clips[0].start_seconds, clips[-1].stop_seconds))
+        return Excerpt(None if self.start is None else start, None if self.stop is None else stop)
+
+    def span(self, time_base: Fraction) -> Span | None:
+        """The same in seconds; None if it is the whole."""
         if self.start is None and self.stop is None:
             return None
-        begin, end = (
-            round(t / time_base) * time_base for t in (clips[0].start_seconds, clips[-1].stop_seconds)
-        )
-        return Span(None if self.start is None else begin, None if self.stop is None else end)
+        begin, end = (None if tick is None else tick * time_base for tick in (self.start, self.stop))
+        return Span(begin, end)
 
 
-def find_excerpt(spec: str, settings: JobSettings) -> tuple[Excerpt, Fraction | None]:
-    """The part that the settings ask for, and the time in seconds of the file's first picture.
+def find_excerpt(spec: str, start: float | None, end: float | None) -> tuple[Excerpt, Fraction | None]:
+    """A part of a file, and the time in seconds of the file's first picture; None for that of the whole.
 
-    That is None where the whole is asked for.
+    Args:
+        start, end: in seconds from the first picture on.
     """
-    if not settings.is_part:
+    if start is None and end is None:
         return Excerpt(), None
     with open_source(spec, batch_size=1) as source:
         first = next(iter(source))
@@ -58,7 +62,7 @@ def find_excerpt(spec: str, settings: JobSettings) -> tuple[Excerpt, Fraction | 
             return None
         return math.ceil((origin + Fraction(2 * to_millis(seconds) - 1, 2000)) / first.time_base)
 
-    return Excerpt(tick(settings.start), tick(settings.end)), origin
+    return Excerpt(tick(start), tick(end)), origin
 
 
 def check_excerpt(info: SourceInfo, settings: JobSettings, clips: Sequence[Clip], origin: float) -> None:

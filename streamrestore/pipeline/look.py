@@ -78,7 +78,7 @@ def look_at(
     on_progress: OnProgress | None = None,
     stop: Stop | None = None,
 ) -> Survey:
-    """Decode a file, or the part that is wanted, cut it into clips, and classify them if no branch is forced.
+    """Decode a file, or the part that is wanted, cut it into clips, and classify them if that is needed.
 
     Raises:
         InputError: it cannot be used.
@@ -86,7 +86,7 @@ def look_at(
         Interrupted: `stop` said so.
     """
     began = time.monotonic()
-    excerpt, first = find_excerpt(spec, settings)
+    excerpt, first = find_excerpt(spec, settings.start, settings.end)
     for seek in (True, False):  # what is not sound does not decode from the middle as it does in a pass
         source = open_source(
             spec,
@@ -116,7 +116,7 @@ def look_at(
         tuple(estimates),
         look.times,
         origin,
-        excerpt.span(windows, info.time_base),
+        excerpt.narrowed(windows, info.time_base).span(info.time_base),
         dict(status.losses),
         tuple(status.notes),
         look.timing(info.rate),
@@ -134,7 +134,7 @@ class Look:
 
     def __init__(self, restorer: Restorer, settings: JobSettings) -> None:
         self._restorer = restorer
-        self._classify = settings.restore.branch == "auto"
+        self._classify = settings.restore.branch == "auto" or settings.preview is not None
         self._cutter = ClipCutter(settings.windows)
         self._views: dict[int, Views] = {}
         self._windows: list[Clip] = []

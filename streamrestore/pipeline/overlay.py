@@ -81,6 +81,23 @@ def split_clip(clip: Clip, borders: Sequence[int], times: Sequence[float]) -> li
     return [*parts[:-1], replace(parts[-1], reason=clip.reason)]
 
 
+def cut_out(
+    windows: Sequence[Clip], decisions: Sequence[Decision], times: Sequence[float], first: int, stop: int
+) -> tuple[list[Clip], list[Decision]]:
+    """What is done with the pictures from `first` to `stop`, without that; `first` becomes picture 0.
+
+    Args:
+        windows, decisions, times: as for `lay_over`.
+    """
+    found = [
+        (replace(part, start=part.start - first, stop=part.stop - first), decision)
+        for window, decision in zip(windows, decisions, strict=True)
+        for part in split_clip(window, [first, stop], times)
+        if first <= part.start < stop
+    ]
+    return [part for part, _ in found], [decision for _, decision in found]
+
+
 def picture_at(seconds: float, times: Sequence[float], origin: float) -> int:
     """Index of the first picture that is shown no earlier, to the millisecond."""
     return bisect_left(times, to_millis(seconds), key=lambda time: to_millis(time - origin))

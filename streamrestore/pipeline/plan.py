@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from streamrestore.decode import can_deinterlace, input_files
@@ -11,11 +12,12 @@ from streamrestore.encode import Span
 from streamrestore.engine import Restorer, forced, load_restorer
 from streamrestore.pipeline.fingerprint import hash_input
 from streamrestore.pipeline.look import FrameTiming, Survey, look_at
-from streamrestore.pipeline.overlay import lay_over
+from streamrestore.pipeline.overlay import cut_out, lay_over, picture_at
 from streamrestore.pipeline.planfile import PlanFile, read_plan
 from streamrestore.pipeline.progress import OnProgress, Stop
 from streamrestore.pipeline.report import ClipReport
 from streamrestore.pipeline.scan import Scan, describe_scan, field_rate, why_kept
+from streamrestore.pipeline.worst import worst_moment
 from streamrestore.seams import SourceInfo
 from streamrestore.settings import JobSettings
 from streamrestore.weather import Decision, Weather
@@ -110,6 +112,8 @@ def plan_file(
 ) -> Plan:
     """Look at a file, and decide; the plan file that the settings name is obeyed.
 
+    If the settings ask for a preview, the plan is for the worst moment alone.
+
     Args:
         restorer: by default one is made from the settings.
 
@@ -121,7 +125,11 @@ def plan_file(
     restorer = restorer or make_restorer(settings)
     wanted = _read_wanted(spec, settings, restorer)
     survey = look_at(spec, settings, restorer, on_progress=on_progress, stop=stop)
-    return plan_of(survey, decide(survey, settings, restorer), settings, wanted)
+    plan = plan_of(survey, decide(survey, settings, restorer), settings, wanted)
+    if settings.preview is None:
+        return plan
+    begin = worst_moment(plan.windows, _scores(plan, survey, restorer), settings.preview)
+    return _cut_plan(plan, survey.times, begin, begin + settings.preview)
 
 
 def decide(survey: Survey, settings: JobSettings, restorer: Restorer) -> list[Decision]:
@@ -169,6 +177,36 @@ def plan_of(
         survey.scan,
         kept,
     )
+
+
+def _scores(plan: Plan, survey: Survey, restorer: Restorer) -> list[float]:
+    """How bad each clip is: what its branches promise, or (if none is restored) the most that any does."""
+    starts = [window.start for window in survey.windows]
+    promised = [
+        restorer.prospects(survey.estimates[bisect_right(starts, window.start) - 1])
+        for window in plan.windows
+    ]
+    if plan.bypass:
+        return [max(each.values(), default=0.0) for each in promised]
+    return [
+        0.0 if decision.bypass else sum(each.get(weather, 0.0) for weather in decision.branches)
+        for each, decision in zip(promised, plan.decisions, strict=True)
+    ]
+
+
+def _cut_plan(plan: Plan, times: Sequence[float], begin: float, end: float) -> Plan:
+    """The plan for a part.
+
+    Args:
+        times: of each picture of the plan, in seconds.
+        begin, end: of the part, in the same.
+    """
+    first = min(picture_at(begin - plan.origin, times, plan.origin), len(times) - 1)
+    stop = max(first + 1, picture_at(end - plan.origin, times, plan.origin))
+    windows, decisions = cut_out(plan.windows, plan.decisions, times, first, stop)
+    base = plan.info.time_base
+    span = Span(*(round(t / base) * base for t in (windows[0].start_seconds, windows[-1].stop_seconds)))
+    return replace(plan, windows=tuple(windows), decisions=tuple(decisions), frames=stop - first, span=span)
 
 
 def _read_wanted(spec: str, settings: JobSettings, restorer: Restorer) -> PlanFile | None:
