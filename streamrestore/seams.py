@@ -68,6 +68,8 @@ class SourceInfo:
     """Of the video stream as the container claims, in seconds."""
     frame_count: int | None = None
     is_live: bool = False
+    created: str = ""
+    """When it was recorded, by its tags, as ``2025-03-01T10:00:00.000000Z``; empty if they do not say."""
     side_data: tuple[str, ...] = ()
     """What the first picture carries beside its samples, such as ``mastering display``."""
     mastering: MasteringDisplay | None = None

@@ -119,6 +119,8 @@ class JobSettings(Settings, frozen=True):
     """What is shown from then on is left out."""
     preview: Positive | None = None
     """Seconds of a sample from the worst moment; None for all of it."""
+    series: bool = False
+    """Inputs are one recording, in their order."""
     restore: RestoreSettings = RestoreSettings()
     windows: WindowSettings = WindowSettings()
     encode: EncodeSettings = EncodeSettings()
@@ -133,6 +135,8 @@ class JobSettings(Settings, frozen=True):
         if self.end is not None and to_millis(self.end) <= to_millis(self.start or 0.0):
             begin, end = format_time(self.start or 0.0), format_time(self.end)
             raise ValueError(f"the end, {end}, does not come after the start, {begin}")
+        if self.series and (self.is_part or self.preview is not None or self.restore.plan is not None):
+            raise ValueError("a series is restored as a whole: without --start, --end, --preview and --plan")
 
     @property
     def is_part(self) -> bool:

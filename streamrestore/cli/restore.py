@@ -23,6 +23,7 @@ from streamrestore.instants import parse_time
 @setting("--start", "start", "Begin at this time: seconds, or h:mm:ss.mmm.", metavar="TIME", read=parse_time)
 @setting("--end", "end", "End at this time.  [default: the end]", metavar="TIME", read=parse_time)
 @setting("--preview", "preview", "A sample of the worst moment, and a comparison.", metavar="SECONDS")
+@setting("--series", "series", "The inputs are one recording, such as a dashcam's, in their order.")
 @setting("--tier", "restore.tier", "Which networks: how good, how slow.", metavar="NAME")
 @setting("--branch", "restore.branch", "Restore everything with one branch, instead of what each clip needs.")
 @setting("--strength", "restore.strength", "0 changes nothing, 1 is as trained, up to 1.5.", metavar="FACTOR")

@@ -33,6 +33,7 @@ def restore_file(
     output: Path,
     settings: JobSettings,
     *,
+    plan: Plan | None = None,
     restorer: Restorer | None = None,
     on_progress: OnProgress | None = None,
     stop: Stop | None = None,
@@ -48,6 +49,7 @@ def restore_file(
 
     Args:
         spec: what `open_source` takes.
+        plan: what to do with each clip; by default `plan_file` says it.
         restorer: to use one for several files; by default one is made from the settings. Worker
             processes always make their own.
         on_progress: called from this thread.
@@ -70,7 +72,7 @@ def restore_file(
     stop, on_progress = stop or _never, on_progress or _ignore
     restorer = restorer or make_restorer(settings)
     restorer.check(settings.restore.branch, settings.restore.strength, settings.restore.gates)
-    job = _Job(spec, files, source_path, output, output_plan, settings, restorer, on_progress, stop)
+    job = _Job(spec, files, source_path, output, output_plan, settings, plan, restorer, on_progress, stop)
     with Workplace(output) as place:
         if not settings.resume or not files:
             place.clear()
@@ -99,6 +101,7 @@ class _Job:
     output: Path
     output_plan: OutputPlan
     settings: JobSettings
+    plan: Plan | None
     restorer: Restorer
     on_progress: OnProgress
     stop: Stop
@@ -106,7 +109,7 @@ class _Job:
     def run(self, place: Workplace, manifest: Manifest) -> JobReport:
         """Look, decide, and copy or restore."""
         settings = self.settings
-        plan = plan_file(
+        plan = self.plan or plan_file(
             self.spec, settings, restorer=self.restorer, on_progress=self.on_progress, stop=self.stop
         )
         if settings.strict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from streamrestore.decode import can_deinterlace, input_files
@@ -17,6 +18,7 @@ from streamrestore.pipeline.planfile import PlanFile, read_plan
 from streamrestore.pipeline.progress import OnProgress, Stop
 from streamrestore.pipeline.report import ClipReport
 from streamrestore.pipeline.scan import Scan, describe_scan, field_rate, why_kept
+from streamrestore.pipeline.series import scene_starts
 from streamrestore.pipeline.worst import worst_moment
 from streamrestore.seams import SourceInfo
 from streamrestore.settings import JobSettings
@@ -125,19 +127,29 @@ def plan_file(
     restorer = restorer or make_restorer(settings)
     wanted = _read_wanted(spec, settings, restorer)
     survey = look_at(spec, settings, restorer, on_progress=on_progress, stop=stop)
-    plan = plan_of(survey, decide(survey, settings, restorer), settings, wanted)
+    (decisions,) = decide([survey], settings, restorer)
+    plan = plan_of(survey, decisions, settings, wanted)
     if settings.preview is None:
         return plan
     begin = worst_moment(plan.windows, _scores(plan, survey, restorer), settings.preview)
     return _cut_plan(plan, survey.times, begin, begin + settings.preview)
 
 
-def decide(survey: Survey, settings: JobSettings, restorer: Restorer) -> list[Decision]:
-    """What the weather, or the branch that is forced, calls for in each clip."""
-    if settings.restore.branch != "auto":
-        return [forced(settings.restore.branch, settings.restore.strength)] * len(survey.windows)
-    cuts = [True, *(window.reason in ("cut", "gap", "change") for window in survey.windows[:-1])]
-    return restorer.decide(survey.estimates, cuts=cuts, strength=settings.restore.strength)
+def plan_series(surveys: Sequence[Survey], settings: JobSettings, restorer: Restorer) -> list[Plan]:
+    """Plans for files that are one recording, in order, from what was found in each: decided together."""
+    decided = decide(surveys, settings, restorer)
+    return [plan_of(survey, own, settings) for survey, own in zip(surveys, decided, strict=True)]
+
+
+def decide(surveys: Sequence[Survey], settings: JobSettings, restorer: Restorer) -> list[list[Decision]]:
+    """What the weather, or the forced branch, calls for in each clip of files that follow each other."""
+    wanted = settings.restore
+    if wanted.branch != "auto":
+        return [[forced(wanted.branch, wanted.strength)] * len(survey.windows) for survey in surveys]
+    estimates = [estimate for survey in surveys for estimate in survey.estimates]
+    cuts = [start for starts in scene_starts(surveys) for start in starts]
+    decided = iter(restorer.decide(estimates, cuts=cuts, strength=wanted.strength))
+    return [list(islice(decided, len(survey.windows))) for survey in surveys]
 
 
 def plan_of(
