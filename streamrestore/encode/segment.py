@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from streamrestore.encode.bitrate import level_of
 from streamrestore.encode.check import OutputPlan
 from streamrestore.encode.head import VideoHead, add_video
-from streamrestore.encode.packets import PacketHeader, PacketWriter
+from streamrestore.encode.packets import RECORD_BYTES, PacketHeader, PacketWriter
 from streamrestore.encode.partial import translated
 from streamrestore.encode.video import VideoEncoder
 from streamrestore.seams import Restored, SinkReport
@@ -36,6 +36,11 @@ class SegmentReport(SinkReport):
 
     sha256: str = ""
     moved: int = 0
+
+    @property
+    def payload(self) -> int:
+        """Bytes of the packets alone, but for a header."""
+        return self.bytes - RECORD_BYTES * self.frames
 
 
 class SegmentSink:

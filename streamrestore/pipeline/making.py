@@ -11,7 +11,6 @@ from pathlib import Path
 
 from streamrestore.decode import open_source
 from streamrestore.encode import OutputPlan, SegmentReport, SegmentSink, VideoHead
-from streamrestore.encode.packets import RECORD_BYTES
 from streamrestore.engine import Restorer
 from streamrestore.errors import InputUnreadable
 from streamrestore.frames import FrameBatch
@@ -219,7 +218,7 @@ def _make_to_size(
     while True:
         now = replace(task, head=replace(task.head, aim=aim))
         tally = _make_neighbours(now, restorer, [segment], collect)
-        tried.append((aim.rate, made[-1].bytes - RECORD_BYTES * made[-1].frames))
+        tried.append((aim.rate, made[-1].payload))
         if len(tried) == ATTEMPTS or abs(tried[-1][1] - wanted) <= NEAR * wanted:
             break
         aim = replace(aim, rate=next_rate(tried, wanted))

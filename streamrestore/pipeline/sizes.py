@@ -17,6 +17,8 @@ from streamrestore.windows import Clip
 
 NEAR = 0.07
 """Share by which a part may miss its size."""
+TOLD = 0.1
+"""Share from which a user is told that the whole misses its size."""
 _HEADROOM = 1.5
 """Above the greatest bit rate that is foreseen."""
 
@@ -72,6 +74,14 @@ def next_rate(tried: Sequence[tuple[int, int]], wanted: int) -> int:
     if len(tried) > 1 and tried[-2][0] != rate:
         slope = math.log(size / tried[-2][1]) / math.log(rate / tried[-2][0])
     return max(1, round(rate * math.exp(math.log(wanted / size) / min(2.0, max(0.3, slope)))))
+
+
+def size_notes(made: int, wanted: int) -> list[str]:
+    """What to tell of a video whose size, in bytes, is not what it should be."""
+    if abs(made - wanted) <= TOLD * wanted:
+        return []
+    off, more = abs(made / max(1, wanted) - 1), "larger" if made > wanted else "smaller"
+    return [f"the video is {off:.0%} {more} than in the input; its encoder came no nearer"]
 
 
 def aimed(

@@ -80,6 +80,7 @@ class TestSize:
         report = run(source, target, restorer, encode={"codec": codec, "preset": preset})
 
         assert report.frames == len(read_planes(target).planes) == 150
+        assert not any("than in the input" in note for note in report.notes)
         assert video_bytes(target) == pytest.approx(video_bytes(source), rel=0.1)
 
     def test_missed_at_first(
@@ -96,6 +97,14 @@ class TestSize:
 
         wanted = pytest.approx(video_bytes(source), rel=0.1)
         assert video_bytes(tmp_path / "good.mp4") == wanted != video_bytes(tmp_path / "bad.mp4")
+
+    def test_that_cannot_be_met(self, tmp_path: Path, restorer: Restorer) -> None:
+        """Raw pictures are larger than any codec makes them: that is told."""
+        write_video(tmp_path / "in.nut", planes=drive(10))
+
+        report = run(tmp_path / "in.nut", tmp_path / "out.mkv", restorer, encode={"preset": "ultrafast"})
+
+        assert any("smaller than in the input; its encoder came no nearer" in note for note in report.notes)
 
     def test_each_part_its_own(self, tmp_path: Path, restorer: Restorer) -> None:
         """Where the input spends its bits, the output does; both parts are of one video."""
