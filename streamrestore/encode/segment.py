@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
+from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from streamrestore.encode.bitrate import level_of
@@ -65,7 +66,9 @@ class SegmentSink:
         self._path, self._codec = path, plan.codec.name
         self._writer: PacketWriter | None = None
         with self._guarded():
-            stream = _open_encoder(head, plan, settings)
+            # Nothing is written there: it tells the encoder where parameter sets go.
+            self._scratch = av.open(io.BytesIO(), "w", format=plan.container.format)
+            stream = _open_encoder(self._scratch, head, plan, settings)
             self._writer = PacketWriter(path, PacketHeader.of(stream.codec_context))
             self._encoder = VideoEncoder(stream, head, plan, begin=begin)
 
@@ -136,15 +139,17 @@ def common_level(head: VideoHead, plan: OutputPlan, settings: EncodeSettings) ->
     """
     if head.aim is None:
         return head
-    with translated(Path(plan.codec.encoder), "open"):
-        context = _open_encoder(head, plan, settings).codec_context
-    level = level_of(bytes(context.extradata or b""), plan.codec.name)
-    return replace(head, aim=replace(head.aim, level=level))
+    with (
+        translated(Path(plan.codec.encoder), "open"),
+        av.open(io.BytesIO(), "w", format=plan.container.format) as scratch,
+    ):
+        parameters = bytes(_open_encoder(scratch, head, plan, settings).codec_context.extradata or b"")
+    return replace(head, aim=replace(head.aim, level=level_of(parameters, plan.codec.name)))
 
 
-def _open_encoder(head: VideoHead, plan: OutputPlan, settings: EncodeSettings) -> VideoStream:
-    # Nothing is written there: it tells the encoder where parameter sets go.
-    scratch = av.open(io.BytesIO(), "w", format=plan.container.format)
+def _open_encoder(
+    scratch: OutputContainer, head: VideoHead, plan: OutputPlan, settings: EncodeSettings
+) -> VideoStream:
     stream = add_video(scratch, head, plan, settings)
     with ThreadPoolExecutor(1, initializer=_yield_to_others) as opener:
         opener.submit(stream.codec_context.open).result()
