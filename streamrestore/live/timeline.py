@@ -1,4 +1,4 @@
-"""What was seen, what was done, and how late, second by second: what somebody who comes later looks back at."""
+"""What was seen, what was done, and how late, second by second, for those who come later."""
 
 from __future__ import annotations
 
