@@ -64,14 +64,21 @@ def complain(error: BaseException, *, debug: bool, about: str = "") -> None:
             say(note, level="error")
 
 
-def say(text: str, *, level: Literal["info", "warning", "error"] = "info", **known: str | float) -> None:
-    """One line from the program on stderr.
+Level = Literal["info", "warning", "error"]
+
+
+def say(text: str, *, level: Level = "info", **known: str | int | float) -> None:
+    """One line from the program on stderr; see `line_of`."""
+    click.echo(line_of(text, level=level, **known), err=True)
+
+
+def line_of(text: str, *, level: Level = "info", **known: str | int | float) -> str:
+    """A line from the program, for people or as JSON, without its end.
 
     Args:
         known: what the text says, or more, for machines; left out of lines for people.
     """
-    if LINES.json:
-        time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        click.echo(json.dumps({"time": time, "level": level, "text": plain(text), **known}), err=True)
-    else:
-        click.echo(f"streamrestore: {plain(text)}", err=True)
+    if not LINES.json:
+        return f"streamrestore: {plain(text)}"
+    time = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return json.dumps({"time": time, "level": level, "text": plain(text), **known})

@@ -128,7 +128,6 @@ def test_errors_in_json() -> None:
     ("arguments", "status", "words"),
     [
         ((), 2, "no source is named"),
-        (("a.mkv", "--http", "nonsense"), 2, "no address to listen at"),
         (("rtsp://host/cam",), 2, "nobody would see the frames"),
         ((f"srt://u:{SECRET}@host", "--publish", "tcp://127.0.0.1:*"), 2, "has no SRT"),
         ((f"http://u:{SECRET}@host/a", "--loop", "--publish", "tcp://127.0.0.1:*"), 2, "files only"),
