@@ -158,7 +158,8 @@ def _window(settings: LiveSettings) -> Window | None:
         from streamrestore.live.http import Window
     except ImportError as error:
         raise UsageError(
-            f"--http needs {error.name}; install it with: pip install 'streamrestore[web]'"
+            f"to be looked at over HTTP, it needs {error.name}; "
+            "install it with: pip install 'streamrestore[web]'"
         ) from error
     return Window(settings.http)
 

@@ -67,12 +67,12 @@ def complain(error: BaseException, *, debug: bool, about: str = "") -> None:
 Level = Literal["info", "warning", "error"]
 
 
-def say(text: str, *, level: Level = "info", **known: str | int | float) -> None:
+def say(text: str, *, level: Level = "info", **known: str | float) -> None:
     """One line from the program on stderr; see `line_of`."""
     click.echo(line_of(text, level=level, **known), err=True)
 
 
-def line_of(text: str, *, level: Level = "info", **known: str | int | float) -> str:
+def line_of(text: str, *, level: Level = "info", **known: str | float) -> str:
     """A line from the program, for people or as JSON, without its end.
 
     Args:

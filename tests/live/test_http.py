@@ -268,4 +268,4 @@ def test_without_what_it_needs(tmp_path: Path) -> None:
     said = process.communicate(timeout=LIMIT)[1]
 
     assert process.returncode == 2
-    assert "needs starlette; install it with: pip install 'streamrestore[web]'" in said
+    assert "it needs starlette; install it with: pip install 'streamrestore[web]'" in said

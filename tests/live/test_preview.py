@@ -107,6 +107,18 @@ def test_before_and_after(previews: Previews) -> None:
     np.testing.assert_allclose(after.mean((0, 1)), (20, 60, 220), atol=3)
 
 
+def test_video_colours(previews: Previews) -> None:
+    """The picture's own matrix and range, not those of JPEG."""
+    viewer = Viewer()
+    red = (63, 102, 240)  # BT.709, limited range
+    video = flat(red, format=PixelFormat("yuv"), color=ColorInfo(Matrix.BT709, Range.LIMITED))
+    previews.ask("someone", "cam1", 0, viewer)
+    previews.picture(finished(video))
+    _, before, _ = unpacked(viewer.wait())
+
+    np.testing.assert_allclose(before.mean((0, 1)), (255, 0, 0), atol=3)
+
+
 def test_bypassed(previews: Previews) -> None:
     """The same picture is not sent twice."""
     viewer = Viewer()
