@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -12,16 +13,20 @@ import click
 
 from streamrestore.cli.interrupts import Interrupts
 from streamrestore.cli.options import setting, settings_from
-from streamrestore.cli.shared import complain, debug_option, say
+from streamrestore.cli.shared import LINES, complain, debug_option, say
 from streamrestore.errors import Interrupted, StreamRestoreError, UsageError
 from streamrestore.live.config import LiveSettings, SourceSettings
 
 if TYPE_CHECKING:
+    from streamrestore.live.http import Window
     from streamrestore.live.lanes import Notice
     from streamrestore.live.service import LiveService
 
 _SOURCES = {"transport", "loop"}
 """Options for every source of the command line."""
+_TROUBLE = {"stalled", "backing_off", "failed", "overload_drop", "overload_fast", "overload_half",
+            "overload_bypass"}  # fmt: skip
+"""States that somebody may want to do something about."""
 
 
 @click.command(short_help="Restore cameras and other live sources, and publish the frames.")
@@ -33,6 +38,11 @@ _SOURCES = {"transport", "loop"}
 @setting("--keys", "publish.keys", "Folder with the keys, so that other machines may subscribe.",
          of=LiveSettings, metavar="DIR")  # fmt: skip
 @setting("--insecure", "publish.insecure", "Let other machines subscribe without keys.", of=LiveSettings)
+@setting("--http", "http.address", "Page with previews, metrics and health at this address, such as "
+         "127.0.0.1:8080.", of=LiveSettings, metavar="HOST:PORT")  # fmt: skip
+@setting("--http-token-file", "http.token_file",
+         "File with the token that whoever looks must know, so that other machines may.", of=LiveSettings,
+         metavar="FILE")  # fmt: skip
 @setting("--tier", "engine.tier", "Which networks: how good, how slow.", of=LiveSettings, metavar="NAME")
 @setting("--branch", "streams.branch", "Restore everything with one branch, instead of what is needed.",
          of=LiveSettings)  # fmt: skip
@@ -46,6 +56,7 @@ _SOURCES = {"transport", "loop"}
 @setting("--device", "engine.device", "Where networks run: auto, cpu, cuda, cuda:1.", of=LiveSettings,
          metavar="NAME")  # fmt: skip
 @setting("--precision", "engine.precision", "What networks calculate in.", of=LiveSettings)
+@setting("--log", "log", "Lines on stderr, for people or for machines.", of=LiveSettings)
 @setting("--transport", "transport", "How RTSP brings the pictures.", of=SourceSettings)
 @setting("--loop", "loop", "Begin files again at their end.", of=SourceSettings)
 @debug_option
@@ -73,22 +84,33 @@ class _Running:
 
     def run(self) -> None:
         """From the first look at the settings to the last frame."""
+        LINES.json = self._chosen["log"] == "json"
         settings = self._read()
+        LINES.json = settings.log == "json"
         from streamrestore.live.plan import plan_streams
 
         plans = plan_streams(settings)
-        if settings.publish.address is None:
-            raise UsageError("nobody would see the frames; say where, such as --publish tcp://127.0.0.1:5555")
+        if settings.publish.address is None and settings.http.address is None:
+            raise UsageError(
+                "nobody would see the frames; say where, such as --publish tcp://127.0.0.1:5555 or --http "
+                "127.0.0.1:8080"
+            )
+        window = _window(settings)
         from streamrestore.live.engines import load_engines
         from streamrestore.live.service import LiveService
 
         engines = load_engines(settings.engine, spare=any(plan.on_overload == "fast" for plan in plans))
-        service = self._service = LiveService(settings, engines, tell=_tell)
-        say(f"publishing at {service.address}")
+        outlets = () if window is None else window.outlets
+        service = self._service = LiveService(settings, engines, outlets=outlets, tell=_tell)
+        if service.address is not None:
+            say(f"publishing at {service.address}", address=service.address)
         if self._stopped:  # before there was a service
             service.stop()
         try:
-            service.run()
+            with contextlib.nullcontext() if window is None else window.serving(lambda: service.status):
+                if window is not None:
+                    say(f"to be looked at under {window.address}", address=window.address)
+                service.run()
         finally:
             _sum_up(service)
 
@@ -128,11 +150,34 @@ def _leave(status: int) -> NoReturn:
     os._exit(status)
 
 
+def _window(settings: LiveSettings) -> Window | None:
+    """What is seen from outside, if anything is."""
+    if settings.http.address is None:
+        return None
+    try:
+        from streamrestore.live.http import Window
+    except ImportError as error:
+        raise UsageError(
+            f"to be looked at over HTTP, it needs {error.name}; "
+            "install it with: pip install 'streamrestore[web]'"
+        ) from error
+    return Window(settings.http)
+
+
 def _tell(stream: str, notice: Notice) -> None:
-    say(f"{stream}: {(notice.state or notice.kind).replace('_', ' ')}{notice.text and f': {notice.text}'}")
+    known: dict[str, str | int] = {"stream": stream, "kind": notice.kind, "epoch": notice.epoch}
+    if notice.state:
+        known["state"] = notice.state
+    if notice.kind == "gap":
+        known["missing"] = notice.missing
+    said = f"{stream}: {(notice.state or notice.kind).replace('_', ' ')}{notice.text and f': {notice.text}'}"
+    say(said, level="warning" if notice.kind == "gap" or notice.state in _TROUBLE else "info", **known)
 
 
 def _sum_up(service: LiveService) -> None:
     for stream in service.status.streams:
         done, counts = sum(stream.load.finished.values()), stream.counts
-        say(f"{stream.name}: {done} of {counts.arrived} frames published, {counts.dropped} dropped")
+        say(
+            f"{stream.name}: {done} of {counts.arrived} frames published, {counts.dropped} dropped",
+            stream=stream.name, frames_in=counts.arrived, frames_out=done, dropped=counts.dropped,
+        )  # fmt: skip

@@ -83,6 +83,15 @@ class PublishSettings(Settings, frozen=True):
     """To whoever listens, or dealt out to workers, which the service then waits for."""
 
 
+class HttpSettings(Settings, frozen=True):
+    """Where it can be looked at: health, metrics and a page."""
+
+    address: str | None = None
+    """Where to listen, such as 127.0.0.1:8080."""
+    token_file: str | None = None
+    """File with the word that whoever asks must know; needed to be reachable from other machines."""
+
+
 class LiveSettings(Settings, frozen=True):
     """A live service."""
 
@@ -90,4 +99,7 @@ class LiveSettings(Settings, frozen=True):
     streams: StreamSettings = StreamSettings()
     engine: EngineSettings = EngineSettings()
     publish: PublishSettings = PublishSettings()
+    http: HttpSettings = HttpSettings()
     session: SessionSettings = SessionSettings()
+    log: Literal["text", "json"] = "text"
+    """Lines on stderr, for people or for machines."""

@@ -32,15 +32,29 @@ class RgbWriter:
             for channel, plane in enumerate(frame.planes):
                 out[..., channel] = np.rot90(as_array(plane), turns)
             return
+        exact = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+        np.copyto(out, np.rot90(self._rgb(batch, batch.width, batch.height, exact), turns))
+
+    def small(self, batch: FrameBatch, longest: int) -> npt.NDArray[np.uint8]:
+        """The one picture of a batch as displayed, (H, W, 3), its sides at most `longest`."""
+        scale = min(1.0, longest / max(batch.width, batch.height))
+        width, height = (max(1, round(side * scale)) for side in (batch.width, batch.height))
+        rgb = self._rgb(batch, width, height, Interpolation.AREA)
+        return np.ascontiguousarray(np.rot90(rgb, batch.rotation // 90))
+
+    def _rgb(self, batch: FrameBatch, width: int, height: int, interpolation: int) -> npt.NDArray[np.uint8]:
+        """A view of a picture as stored, (height, width, 3)."""
         rgb = self._reformatter.reformat(
-            self._writer(batch)(frame, batch),
+            self._writer(batch)(batch.frames[0], batch),
+            width=width,
+            height=height,
             format="rgb24",
             dst_color_range=int(Range.FULL),
-            interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
+            interpolation=interpolation,
             threads=1,
         )
         rows = np.frombuffer(memoryview(rgb.planes[0]), np.uint8).reshape(rgb.height, -1)
-        np.copyto(out, np.rot90(rows[:, : rgb.width * 3].reshape(rgb.height, rgb.width, 3), turns))
+        return rows[:, : rgb.width * 3].reshape(rgb.height, rgb.width, 3)
 
     def _writer(self, batch: FrameBatch) -> PictureWriter:
         coding = batch.coding
