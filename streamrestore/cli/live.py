@@ -35,6 +35,9 @@ _SOURCES = {"transport", "loop"}
 @setting("--keys", "publish.keys", "Folder with the keys, so that other machines may subscribe.",
          of=LiveSettings, metavar="DIR")  # fmt: skip
 @setting("--insecure", "publish.insecure", "Let other machines subscribe without keys.", of=LiveSettings)
+@setting("--pixel-format", "publish.pixel_format",
+         "How pictures are sent: ready for use, with half of the bytes, or with few bytes and some loss.",
+         of=LiveSettings)  # fmt: skip
 @setting("--tier", "engine.tier", "Which networks: how good, how slow.", of=LiveSettings, metavar="NAME")
 @setting("--branch", "streams.branch", "Restore everything with one branch, instead of what is needed.",
          of=LiveSettings)  # fmt: skip
