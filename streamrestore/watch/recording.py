@@ -15,7 +15,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from streamrestore import __version__
 from streamrestore.encode import FileSink
-from streamrestore.encode.containers import CONTAINERS, find_container
+from streamrestore.encode.containers import find_container
 from streamrestore.encode.partial import translated
 from streamrestore.errors import StreamRestoreError, UsageError
 from streamrestore.frames import ColorInfo, Frame, FrameBatch, Matrix, PixelFormat, Plane, Range
@@ -35,15 +35,15 @@ Name: TypeAlias = Callable[[str, datetime, int], Path]
 
 
 def is_file(place: Path) -> bool:
-    """Whether a place to record to is one file, by its name."""
-    return place.suffix.lower() in CONTAINERS and not place.is_dir()
+    """Whether a place to record to is one file: it has an extension, and no folder is called so."""
+    return bool(place.suffix) and not place.is_dir()
 
 
 def names_for(place: Path) -> Name:
     """Names of files: `place` itself if it is one, else such as ``cam1-20260131T235959.123Z.mkv`` in it.
 
     Raises:
-        UsageError: the container cannot hold frames that come at any time.
+        UsageError: no container has this extension, or it cannot hold frames that come at any time.
         OutputError: the folder cannot be made.
     """
     if not is_file(place):

@@ -108,7 +108,10 @@ def test_what_fails_leaves_the_others(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_container_of_one_rate(tmp_path: Path) -> None:
-    """Is refused before anything is recorded."""
-    with pytest.raises(UsageError, match="mkv"):
-        names_for(tmp_path / "out.avi")
+@pytest.mark.parametrize(("name", "words"), [("out.avi", "mkv"), ("out.wmv", "'.wmv'")])
+def test_files_that_cannot_be_recorded_to(tmp_path: Path, name: str, words: str) -> None:
+    """Are refused before anything is recorded."""
+    with pytest.raises(UsageError, match=words):
+        names_for(tmp_path / name)
+
+    assert list(tmp_path.iterdir()) == []
