@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,6 +17,7 @@ from streamrestore.cli.options import setting, settings_from
 from streamrestore.cli.shared import LINES, complain, debug_option, say
 from streamrestore.errors import Interrupted, StreamRestoreError, UsageError
 from streamrestore.live.config import LiveSettings, SourceSettings
+from streamrestore.render.words import quantity
 
 if TYPE_CHECKING:
     from streamrestore.live.http import Window
@@ -43,6 +45,9 @@ _TROUBLE = {"stalled", "backing_off", "failed", "overload_drop", "overload_fast"
 @setting("--http-token-file", "http.token_file",
          "File with the token that whoever looks must know, so that other machines may.", of=LiveSettings,
          metavar="FILE")  # fmt: skip
+@setting("--pixel-format", "publish.pixel_format",
+         "How pictures are sent: ready for use, with half of the bytes, or with few bytes and some loss.",
+         of=LiveSettings)  # fmt: skip
 @setting("--tier", "engine.tier", "Which networks: how good, how slow.", of=LiveSettings, metavar="NAME")
 @setting("--branch", "streams.branch", "Restore everything with one branch, instead of what is needed.",
          of=LiveSettings)  # fmt: skip
@@ -80,7 +85,7 @@ class _Running:
     def __init__(self, sources: tuple[str, ...], file: Path | None, chosen: dict[str, Any]) -> None:
         self._sources, self._file, self._chosen = sources, file, chosen
         self._service: LiveService | None = None
-        self._stopped = False
+        self._stopped = self._has_keys = False
 
     def run(self) -> None:
         """From the first look at the settings to the last frame."""
@@ -99,6 +104,7 @@ class _Running:
         from streamrestore.live.engines import load_engines
         from streamrestore.live.service import LiveService
 
+        self._has_keys = settings.publish.keys is not None
         engines = load_engines(settings.engine, spare=any(plan.on_overload == "fast" for plan in plans))
         outlets = () if window is None else window.outlets
         service = self._service = LiveService(settings, engines, outlets=outlets, tell=_tell)
@@ -121,19 +127,32 @@ class _Running:
             self._service.stop()
 
     def reload(self) -> None:
-        """Read configuration and keys again; what is wrong in them changes nothing."""
-        if self._service is None:
-            return
+        """Read configuration and keys again; what is wrong in one of them changes nothing there."""
+        if self._service is not None:
+            self._try("configuration", self._reload_settings)
+            self._try("keys", self._reload_keys)
+
+    def _try(self, what: str, action: Callable[[LiveService], str], /) -> None:
+        assert self._service is not None
         try:
-            for part in self._service.reload(self._read()):
-                say(f"{part}: what has changed there takes effect after a restart")
-            if self._service.publisher is not None:
-                self._service.publisher.reload_keys()
+            told = action(self._service)
         except Exception as error:  # noqa: BLE001 - the edge of a thread, which more signals come to
             complain(error, debug=not isinstance(error, StreamRestoreError))
-            say("what was read before holds")
+            say(f"{what}: what was read before holds")
         else:
-            say("configuration and keys were read again")
+            if told:
+                say(f"{what}: {told}")
+
+    def _reload_settings(self, service: LiveService) -> str:
+        for part in service.reload(self._read()):
+            say(f"{part}: what has changed there takes effect after a restart")
+        return "read again"
+
+    def _reload_keys(self, service: LiveService) -> str:
+        """Who may subscribe; nothing is told where there are no keys."""
+        if service.publisher is None or not self._has_keys:
+            return ""
+        return f"read again; {quantity(service.publisher.reload_keys(), 'client')} may subscribe"
 
     def _read(self) -> LiveSettings:
         chosen = {name: value for name, value in self._chosen.items() if name not in _SOURCES}

@@ -81,6 +81,8 @@ class PublishSettings(Settings, frozen=True):
     """Be reachable without keys."""
     pattern: Literal["pub", "push"] = "pub"
     """To whoever listens, or dealt out to workers, which the service then waits for."""
+    pixel_format: Literal["rgb24", "nv12", "jpeg"] = "rgb24"
+    """How pictures are sent: ready for use, with half of the bytes, or with few bytes and some loss."""
 
 
 class HttpSettings(Settings, frozen=True):

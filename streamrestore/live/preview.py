@@ -20,7 +20,7 @@ from av.video.reformatter import Colorspace, VideoReformatter
 from streamrestore.frames import FrameBatch, Range
 from streamrestore.live.lanes import Notice
 from streamrestore.live.outlets import Finished
-from streamrestore.live.pictures import RgbWriter
+from streamrestore.live.pictures import Converter
 
 LONGEST_SIDE = 960
 RATE = 8.0
@@ -172,7 +172,7 @@ class _Encoder:
     """For one thread."""
 
     def __init__(self) -> None:
-        self._rgb = RgbWriter()
+        self._converter = Converter()
         self._reformatter = VideoReformatter()
 
     def message(self, finished: Finished, age: float) -> bytes:
@@ -186,7 +186,7 @@ class _Encoder:
         return struct.pack(">I", len(caption)) + caption + before + after
 
     def _jpeg(self, batch: FrameBatch) -> bytes:
-        rgb: npt.NDArray[Any] = self._rgb.small(batch, LONGEST_SIDE)
+        rgb: npt.NDArray[Any] = self._converter.small(batch, LONGEST_SIDE)
         frame = self._reformatter.reformat(
             av.VideoFrame.from_ndarray(rgb, "rgb24"),
             format="yuvj420p",

@@ -112,7 +112,8 @@ class LiveService:
         self._reloads: list[LiveSettings] = []
         self._started = time.monotonic()
         self.publisher = _publisher(settings, len(plans))
-        published = [] if self.publisher is None else [PublisherOutlet(self.publisher)]
+        pixel_format = settings.publish.pixel_format
+        published = [] if self.publisher is None else [PublisherOutlet(self.publisher, pixel_format)]
         self._worker = Worker(
             self._lanes,
             engines,
