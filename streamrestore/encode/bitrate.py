@@ -1,4 +1,9 @@
-"""Encoding to a size instead of a quality: what each encoder is told."""
+"""Encoding to a size instead of a quality: what each encoder is told.
+
+With a buffer (`maxrate`), x264 and x265 come nearer to the size, but with several threads their packets
+differ from run to run. x264 comes near enough without; x265 does not. Those of SVT-AV1 differ in any case.
+Measured with the encoders in the av 18.1 wheel.
+"""
 
 from __future__ import annotations
 
@@ -46,18 +51,16 @@ class Aim:
     def over(self, options: Mapping[str, str], codec: str) -> dict[str, str]:
         """Options of an encoder with the bit rate in place of a constant quality."""
         found = {name: value for name, value in options.items() if name != "crf"} | {"b": str(self.rate)}
-        if codec == "av1":
-            return found
         buffer = min(2 * _MOST, max(1000, round(_BUFFER_SHARE * self.rate * self.seconds)))
-        found |= {"maxrate": str(self.rate), "bufsize": str(buffer)}
-        if codec == "vp9":
-            found["minrate"] = str(self.rate)
-        if codec == "h264" and self.level:
-            found["level"] = self.level
+        bounds = {"maxrate": str(self.rate), "bufsize": str(buffer)}
+        if codec == "h264":
+            found["x264-params"] = ":".join(filter(None, (found.get("x264-params"), "ratetol=0.1")))
+            return found | ({"level": self.level} if self.level else {})
         if codec == "hevc":
             level = f":level-idc={self.level}" if self.level else ""
             found["x265-params"] += f":strict-cbr=1:high-tier=0{level}"
-        return found
+            return found | bounds
+        return found | bounds | {"minrate": str(self.rate)} if codec == "vp9" else found
 
 
 def level_of(parameters: bytes, codec: str) -> str:
