@@ -21,6 +21,9 @@ from streamrestore.errors import Interrupted, OutputError, UnsupportedOutput
 from streamrestore.seams import SinkReport, SourceInfo
 from streamrestore.settings import EncodeSettings
 
+_VOL = b"\0\0\1\x20"
+"""Begins the header of MPEG-4 video that says how large its pictures are."""
+
 
 class CannotCopy(UnsupportedOutput):
     """The container cannot hold the video as it is: it has to be encoded."""
@@ -122,6 +125,9 @@ def _watch(
             yield packet, False
             continue
         assert packet.pts is not None
+        if spec.format == "mpegts" and info.video.codec == "mpeg4" and packet.is_keyframe:
+            if _VOL not in bytes(packet):
+                raise CannotCopy(f"{spec.name} has no place for the header of MPEG-4 video from elsewhere")
         if passengers.undated and not undated_is_fine:
             raise CannotCopy("the input does not store when its pictures are shown")
         if not packet.is_discard:

@@ -84,7 +84,8 @@ class Passengers:
             if stream not in streams:
                 stream.discard = Discard.all
         if streams:
-            self._packets = fill_dts(read_packets(self.source, streams, self._losses))
+            packets = read_packets(self.source, streams, self._losses)
+            self._packets = fill_dts(packet for packet in packets if not _is_pause(packet))
         self._next = next(self._packets, None)
 
     def until(self, limit: Fraction | None) -> Iterator[Packet[Any]]:
@@ -190,3 +191,8 @@ class Passengers:
         name = stream.metadata.get("filename", f"cover.{'jpg' if kind == 'jpeg' else kind}")
         output.add_attachment(name, stream.metadata.get("mimetype", f"image/{kind}"), bytes(packet))
         self.counts[stream.index] = 1
+
+
+def _is_pause(packet: Packet[Any]) -> bool:
+    """Whether it stands for no text in mp4 and mov: their muxers write such packets by themselves."""
+    return packet.size == 2 and bytes(packet) == b"\0\0" and codec_name(packet.stream) == "mov_text"
