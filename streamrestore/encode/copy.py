@@ -120,14 +120,14 @@ def _watch(
     assert isinstance(stream, VideoStream)
     reordered = stream.codec_context.has_b_frames and spec.variable_rate
     undated_is_fine = info.container == "avi" and not reordered
+    headless = spec.format == "mpegts" and info.video.codec == "mpeg4"
     for packet in packets:
         if packet.stream is not passengers.copy_of(info.video.index):
             yield packet, False
             continue
         assert packet.pts is not None
-        if spec.format == "mpegts" and info.video.codec == "mpeg4" and packet.is_keyframe:
-            if _VOL not in bytes(packet):
-                raise CannotCopy(f"{spec.name} has no place for the header of MPEG-4 video from elsewhere")
+        if headless and packet.is_keyframe and _VOL not in bytes(packet):
+            raise CannotCopy(f"{spec.name} has no place for the header of MPEG-4 video from elsewhere")
         if passengers.undated and not undated_is_fine:
             raise CannotCopy("the input does not store when its pictures are shown")
         if not packet.is_discard:

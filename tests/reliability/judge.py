@@ -58,10 +58,8 @@ def faults(job: Job, before: Seen, after: Seen, scratch: Path) -> tuple[list[str
             row = next(row for row in job.report.streams if row.index == stream["index"])
             name = f"{kind} {stream['index']} ({stream.get('codec_name', '')})"
             if row.outcome == "copied":
-                copy = next(copies, None)
-                wrong += (
-                    [f"{name}: missing"] if copy is None else _passenger(job, before, after, stream, copy)
-                )
+                copy = next(copies, {})
+                wrong += _passenger(job, before, after, stream, copy) if copy else [f"{name}: missing"]
             elif not row.why:
                 wrong.append(f"{name}: left out without a word")
             elif could_hold(after.path, before.path, stream["index"], stream.get("codec_name", ""), scratch):
@@ -98,11 +96,9 @@ def _passenger(
     job: Job, before: Seen, after: Seen, stream: dict[str, Any], copy: dict[str, Any]
 ) -> list[str]:
     """A copied stream: the same data at the same times against the video."""
-    name, codec = (
-        f"{stream['codec_type']} {stream['index']} ({stream.get('codec_name')})",
-        stream["codec_name"],
-    )
-    if codec != copy.get("codec_name"):
+    codec = stream.get("codec_name", "")
+    name = f"{stream['codec_type']} {stream['index']} ({codec})"
+    if codec != copy.get("codec_name", ""):
         return [f"{name}: became {copy.get('codec_name')}"]
     if stream["codec_type"] == "attachment":
         same = stream["extradata_hash"] == copy.get("extradata_hash")
