@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 from streamrestore.encode.check import same_file
 from streamrestore.encode.containers import ContainerSpec, find_container
 from streamrestore.encode.partial import Partial
-from streamrestore.encode.passengers import Passengers
+from streamrestore.encode.passengers import REFUSED, Passengers
 from streamrestore.encode.passthrough import codec_name, describe, open_source, plan_passthrough
 from streamrestore.encode.tags import copy_container, display_notes
 from streamrestore.encode.times import choose_shift
@@ -37,15 +37,18 @@ def copy_file(
     *,
     remark: str = "",
     stop: Callable[[], bool] = lambda: False,
+    plays: Callable[[Path], bool] = lambda _: True,
 ) -> SinkReport:
     """Copy a file packet by packet into the container that the extension of `path` names.
 
     Args:
         stop: asked before each packet; True ends the run.
+        plays: whether a complete copy gives the pictures that it should.
 
     Raises:
         Interrupted: `stop` said so; nothing is left behind.
-        CannotCopy: the container does not hold the video as it is; nothing is left behind.
+        CannotCopy: the container does not hold the video as it is, or not so that it plays; nothing is left
+            behind.
         UsageError, OutputError: as `check_output`.
     """
     spec = find_container(path)
@@ -62,7 +65,9 @@ def copy_file(
         shift = choose_shift(info, spec, start)
         passengers = Passengers(source_path, plan, spec, shift)
         try:
-            return _copy(passengers, partial, spec, info, shift, remark, stop)
+            return _copy(passengers, partial, spec, info, shift, remark, stop, plays)
+        except REFUSED as error:
+            raise CannotCopy(f"{spec.name} does not take its damaged packets ({error.strerror})") from error
         finally:
             passengers.close()
 
@@ -75,6 +80,7 @@ def _copy(
     shift: Fraction,
     remark: str,
     stop: Callable[[], bool],
+    plays: Callable[[Path], bool],
 ) -> SinkReport:
     source, video = passengers.source, passengers.source.streams[info.video.index]
     output = partial.open(spec.format, spec.options)
@@ -87,8 +93,13 @@ def _copy(
         if stop():
             raise Interrupted(f"{info.name}: stopped; nothing was written")
         shown += is_shown
-        output.mux_one(packet)
+        if packet.stream is passengers.copy_of(video.index):
+            output.mux_one(packet)
+        else:
+            passengers.mux(output, packet)
     output.close()
+    if not plays(partial.path):
+        raise CannotCopy(f"{info.name}: its damaged packets do not play in {spec.name}")
     name = codec_name(video)
     notes = [
         f"nothing was restored: {describe(video)} is copied as it is",
@@ -102,6 +113,7 @@ def _copy(
         copied=dict(sorted(passengers.counts.items())),
         dropped=(*lost, *passengers.lost()),
         notes=(*notes, *passengers.notes()),
+        losses=passengers.losses,
     )
 
 

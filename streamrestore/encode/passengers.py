@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
@@ -25,6 +26,8 @@ from streamrestore.encode.passthrough import (
 from streamrestore.encode.times import fill_dts
 from streamrestore.errors import UnsupportedOutput
 
+REFUSED = (av.error.InvalidDataError, av.error.PatchWelcomeError)
+"""What FFmpeg raises when it can make nothing of a packet that it is to write."""
 _JUMP = Fraction(1, 2)
 """Seconds by which a clock must fall back to count as set anew."""
 
@@ -44,12 +47,13 @@ class Passengers:
         source: opened for this alone.
         counts: packets handed out, by stream index of the source.
         undated: pictures without a presentation time; they took their decoding time.
+        refused: damaged packets that the muxer did not take.
     """
 
     def __init__(self, path: Path, plan: Plan, spec: ContainerSpec, shift: Fraction) -> None:
         self.source: InputContainer = open_source(path)
         self.counts: Counter[int] = Counter()
-        self.undated = 0
+        self.undated = self.refused = 0
         self._path, self._plan, self._spec, self._shift = path, plan, spec, shift
         self.tick = Fraction(1, 25)
         self._losses: Counter[str] = Counter()
@@ -113,6 +117,16 @@ class Passengers:
             yield packet
             self._next = next(self._packets, None)
 
+    def mux(self, output: OutputContainer, packet: Packet[Any]) -> None:
+        """Write a packet, a copied one or of the restored video; a damaged one that is refused is counted.
+
+        FFmpeg writes some packets later than it gets them: it may be an earlier one.
+        """
+        try:
+            output.mux_one(packet)
+        except REFUSED:
+            self.refused += 1
+
     def copy_of(self, index: int) -> Stream | None:
         """The stream of the output that takes the packets of a stream of the source."""
         return self._copies.get(index)
@@ -120,6 +134,11 @@ class Passengers:
     def close(self) -> None:
         """Let go of the source."""
         self.source.close()
+
+    @property
+    def losses(self) -> dict[str, int]:
+        """What of the copied streams is damaged so that it could not be written, by kind."""
+        return {"refused packet of another stream": self.refused} if self.refused else {}
 
     def lost(self) -> list[str]:
         """What could not be copied, in words."""

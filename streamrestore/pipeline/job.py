@@ -10,7 +10,7 @@ from streamrestore import __version__
 from streamrestore.decode import input_files, open_source
 from streamrestore.encode import CannotCopy, OutputPlan, check_output, copy_file, join_segments, video_head
 from streamrestore.engine import LARGEST, SMALLEST, Restorer
-from streamrestore.errors import DamagedInput, Interrupted, UnsupportedVideo, UsageError
+from streamrestore.errors import DamagedInput, InputError, Interrupted, UnsupportedVideo, UsageError
 from streamrestore.frames import HDR_TRANSFERS, NOT_YCBCR
 from streamrestore.pipeline.done import job_files, remark_of
 from streamrestore.pipeline.making import Task
@@ -151,6 +151,7 @@ class _Job:
                 self.settings.encode,
                 remark=self._remark,
                 stop=self.stop,
+                plays=lambda path: not plan.losses or _count(path) == plan.frames,
             )
         except CannotCopy:
             return None
@@ -179,7 +180,7 @@ class _Job:
             copied=copied,
             clips=plan.clips,
             streams=_streams(info, sink, copied),
-            losses=plan.losses,
+            losses={**plan.losses, **sink.losses},
             assumed=info.color.coding(info.format, width, height).assumed,
             notes=(
                 *plan.notes,
@@ -258,6 +259,15 @@ def _refuse_losses(name: str, losses: dict[str, int]) -> None:
     if losses:
         found = ", ".join(f"{count} x {kind}" for kind, count in sorted(losses.items()))
         raise DamagedInput(f"{name}: damaged ({found}); without --strict, what decodes is restored")
+
+
+def _count(path: Path) -> int:
+    """Pictures that decode."""
+    try:
+        with open_source(path) as source:
+            return sum(len(batch) for batch in source)
+    except InputError:
+        return 0
 
 
 def _never() -> bool:

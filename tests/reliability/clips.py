@@ -23,7 +23,7 @@ CHAPTERS = (("Before", 0, 500), ("During", 500, 1000))
 """Title, start and end in milliseconds."""
 
 ENCODERS: Mapping[str, tuple[str, dict[str, str]]] = {
-    "h264": ("libx264", {"preset": "veryfast"}),
+    "h264": ("libx264", {"preset": "veryfast", "x264-params": "mbtree=0"}),  # the same every time
     "hevc": ("libx265", {"preset": "ultrafast", "x265-params": "log-level=none:pools=1:bframes=3"}),
     "mpeg4": ("mpeg4", {"qscale": "3"}),
     "mpeg2": ("mpeg2video", {"qscale": "3"}),
@@ -96,7 +96,7 @@ class Recipe(msgspec.Struct, frozen=True):
 
 def make_clip(path: Path, recipe: Recipe) -> None:
     """Write a video; the ending of its name chooses the container."""
-    with av.open(str(path), "w", container_options=dict(recipe.options)) as out:
+    with av.open(str(path), "w", container_options={"fflags": "+bitexact", **recipe.options}) as out:
         out.metadata.update({"title": TITLE, "comment": COMMENT})
         sources = [_video(out, recipe)]
         begin = recipe.late
@@ -152,6 +152,7 @@ def _video(out: Any, recipe: Recipe) -> Iterator[Packet[Any] | None]:
     stream.width, stream.height, stream.pix_fmt = *SIZE, pix_fmt
     context.time_base = recipe.time_base
     context.thread_count = 1
+    context.gop_size = 12
     tags = {} if full else COLORS[recipe.color]
     for tag, value in tags.items():
         setattr(context, tag, value)

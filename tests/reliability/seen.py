@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,6 +15,9 @@ from typing import Any
 
 _SECONDS = 120
 _SHOW = ("-show_streams", "-show_format", "-show_chapters", "-show_packets", "-show_frames")
+_OF_SOUND = re.compile(
+    r"\[(aac|mp2|mp3|mp3float|mp2float|opus|flac|alac|ac3|pcm_\w+|srt|subrip|ass|webvtt) @"
+)
 _COLOR = ("color_range", "color_space", "color_primaries", "color_transfer")
 
 
@@ -122,7 +127,7 @@ def could_hold(result: Path, source: Path, index: int, codec: str, scratch: Path
 
 
 def plays(path: Path, *, forgiving: bool = False) -> int:
-    """How many pictures of a file's video ffprobe decodes.
+    """How many pictures of a file's video ffmpeg decodes.
 
     Args:
         forgiving: let errors in the pictures pass, as long as some come.
@@ -130,13 +135,41 @@ def plays(path: Path, *, forgiving: bool = False) -> int:
     Raises:
         Unreadable: it has an error to tell, or nothing comes.
     """
-    count = ("-count_frames", "-select_streams", "v:0", "-show_entries", "stream=nb_read_frames")
-    level = "fatal" if forgiving else "error"
-    text = _run(("ffprobe", "-v", level, "-of", "csv=p=0", *count, str(path)), tell=not forgiving)
-    frames = [int(word) for word in text.replace(",", " ").split() if word.isdecimal()]
-    if not frames or not frames[0]:
+    decode = ("-map", "0:v:0", "-vsync", "passthrough", "-f", "framemd5", "-")
+    text = _run(("ffmpeg", "-v", "error", "-nostdin", "-i", str(path), *decode), tell=not forgiving)
+    count = sum(line[:1].isdecimal() for line in text.splitlines())
+    if not count:
         raise Unreadable("no picture comes")
-    return frames[0]
+    return count
+
+
+_BARE = """
+import av, sys
+with av.open(sys.argv[1]) as container:
+    cover = av.stream.Disposition.attached_pic
+    stream = next(stream for stream in container.streams.video if not stream.disposition & cover)
+    for packet in container.demux(stream):
+        try:
+            if packet.decode():
+                sys.exit(0)
+        except (av.FFmpegError, ValueError):
+            pass
+sys.exit(1)
+"""
+
+
+def decodes(path: Path) -> bool:
+    """Whether our FFmpeg makes a picture of a file, in a process of its own that has nothing of ours."""
+    command = (sys.executable, "-c", _BARE, str(path))
+    return subprocess.run(command, capture_output=True, timeout=_SECONDS).returncode == 0
+
+
+def reads_well(path: Path, pictures: int) -> bool:
+    """Whether ffmpeg decodes so many pictures, and has nothing to say about them."""
+    try:
+        return plays(path) == pictures
+    except Unreadable:
+        return False
 
 
 def _run(command: Sequence[str], *, tell: bool = True) -> str:
@@ -145,7 +178,13 @@ def _run(command: Sequence[str], *, tell: bool = True) -> str:
         ran = subprocess.run(command, capture_output=True, timeout=_SECONDS, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         raise Unreadable(f"{command[0]} did not end in {_SECONDS} s") from None
-    told = ran.stderr.decode(errors="replace").strip()
-    if ran.returncode or (tell and told):
+    told = _about_pictures(ran.stderr.decode(errors="replace"))
+    if tell and (ran.returncode or told):
         raise Unreadable(f"{command[0]}: {told[-300:] or f'status {ran.returncode}'}")
     return ran.stdout.decode(errors="replace")
+
+
+def _about_pictures(told: str) -> str:
+    """Without what is said of damaged sound and text, which is copied as it is."""
+    lines = (line for line in told.splitlines() if line.strip() and "Last message repeated" not in line)
+    return "\n".join(line for line in lines if not _OF_SOUND.match(line))
