@@ -20,24 +20,17 @@ _MARK = 0x47
 _MOST_ELEMENTS = 20_000_000  # a week of Matroska; nothing runs for ever
 
 _EBML, _SEGMENT, _CLUSTER, _TRACKS = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0x1654AE6B
-_IN_TRACKS = frozenset({0xAE, 0xE0, 0xE1})  # that hold others: an entry, its video, its sound
+_GROUP = 0xA0
+_NESTED = {_TRACKS: 2, _GROUP: 0}
+"""Elements that are looked into, and how much deeper."""
+_HOLDERS = frozenset({0xAE, 0xE0, 0xE1})
+"""What holds others in there: a track, its video, its sound."""
 _VOID, _CRC = 0xEC, 0xBF
 _IN_FILE = frozenset({_EBML, _SEGMENT, _VOID, _CRC})
-_IN_SEGMENT = frozenset(
-    {
-        _CLUSTER,
-        _VOID,
-        _CRC,
-        0x114D9B74,
-        0x1549A966,
-        _TRACKS,
-        0x1C53BB6B,
-        0x1941A469,
-        0x1043A770,
-        0x1254C367,
-    }
-    | {0xE7, 0xA7, 0xAB, 0xA3, 0xA0, 0xAF, 0x5854}  # the last ones in a cluster
-)
+_IN_CLUSTER = frozenset({0xE7, 0xA7, 0xAB, 0xA3, _GROUP, 0xAF, 0x5854})
+_IN_SEGMENT = _IN_CLUSTER | {
+    _CLUSTER, _VOID, _CRC, 0x114D9B74, 0x1549A966, _TRACKS, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367,
+}  # fmt: skip
 
 _FIRST_BOXES = frozenset({b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 
@@ -119,6 +112,7 @@ def has_index(path: Path) -> bool:
 def segment(file: BinaryIO, size: int) -> Finding:
     """Matroska and WebM: do the elements, down to the blocks, follow each other up to the end?"""
     position, end, known = 0, size, _IN_FILE
+    cluster, endless = 0, False  # where the last cluster ends, unless it goes on to the next
     for _ in range(_MOST_ELEMENTS):
         if position >= size:
             return WHOLE
@@ -138,6 +132,11 @@ def segment(file: BinaryIO, size: int) -> Finding:
             end = size if length is None else begin + length
             if end > size:
                 return Finding(f"{end - size} bytes of its segment are missing")
+        inside, anywhere = identity in _IN_CLUSTER, identity in (_VOID, _CRC)
+        if (inside and position >= cluster) or not (inside or anywhere or position >= cluster or endless):
+            return Finding(broken=f"the cluster around byte {position} does not have the size that it says")
+        if identity == _CLUSTER:
+            cluster, endless = (size, True) if length is None else (begin + length, False)
         if identity in (_SEGMENT, _CLUSTER):
             position = begin
         elif length is None:
@@ -146,7 +145,8 @@ def segment(file: BinaryIO, size: int) -> Finding:
             return Finding(f"{begin + length - size} bytes of its last element are missing")
         else:
             position = begin + length
-            gap = _gap_in_tracks(file, begin, position) if identity == _TRACKS else None
+            depth = _NESTED.get(identity)
+            gap = None if depth is None else _gap_in_elements(file, begin, position, depth)
             if gap is not None:
                 return Finding(broken=f"the element at byte {gap} does not fit into the one around it")
     return WHOLE
@@ -222,8 +222,8 @@ def _gap_in_boxes(file: BinaryIO, position: int, end: int, nests: Collection[byt
     return None
 
 
-def _gap_in_tracks(file: BinaryIO, position: int, end: int, depth: int = 2) -> int | None:
-    """Where elements in Matroska's list of tracks do not fit into each other."""
+def _gap_in_elements(file: BinaryIO, position: int, end: int, depth: int) -> int | None:
+    """Where Matroska's elements do not fit into what is around them."""
     while position < end:
         file.seek(position)
         head = file.read(12)
@@ -232,8 +232,8 @@ def _gap_in_tracks(file: BinaryIO, position: int, end: int, depth: int = 2) -> i
         begin = position + id_length + size_length
         if not size_length or length is None or begin + length > end:
             return position
-        inside = depth and identity in _IN_TRACKS
-        gap = _gap_in_tracks(file, begin, begin + length, depth - 1) if inside else None
+        inside = depth and identity in _HOLDERS
+        gap = _gap_in_elements(file, begin, begin + length, depth - 1) if inside else None
         if gap is not None:
             return gap
         position = begin + length

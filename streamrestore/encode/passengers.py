@@ -26,8 +26,8 @@ from streamrestore.encode.passthrough import (
 from streamrestore.encode.times import fill_dts
 from streamrestore.errors import UnsupportedOutput
 
-REFUSED = (av.error.InvalidDataError, av.error.PatchWelcomeError)
-"""What FFmpeg raises when it can make nothing of a packet that it is to write."""
+REFUSED = (av.error.InvalidDataError, av.error.PatchWelcomeError, av.error.ArgumentError)
+"""What FFmpeg raises when it can make nothing of a packet that it is to write; the last, of its times."""
 _JUMP = Fraction(1, 2)
 """Seconds by which a clock must fall back to count as set anew."""
 
@@ -120,11 +120,13 @@ class Passengers:
     def mux(self, output: OutputContainer, packet: Packet[Any]) -> None:
         """Write a packet, a copied one or of the restored video; a damaged one that is refused is counted.
 
-        FFmpeg writes some packets later than it gets them: it may be an earlier one.
+        FFmpeg writes some packets later than it gets them: it may be an earlier one, but for wrong times.
         """
         try:
             output.mux_one(packet)
-        except REFUSED:
+        except REFUSED as error:
+            if isinstance(error, av.error.ArgumentError) and packet.stream not in self._copies.values():
+                raise
             self.refused += 1
 
     def copy_of(self, index: int) -> Stream | None:

@@ -57,9 +57,10 @@ class SegmentSink:
     ) -> None:
         self._path, self._codec = path, plan.codec.name
         self._writer: PacketWriter | None = None
+        # Nothing is written there: it tells the encoder where parameter sets go. It and its stream hold each
+        # other, and the encoder with all its memory, until it is closed.
+        self._scratch = av.open(io.BytesIO(), "w", format=plan.container.format)
         with self._guarded():
-            # Nothing is written there: it tells the encoder where parameter sets go.
-            self._scratch = av.open(io.BytesIO(), "w", format=plan.container.format)
             stream = add_video(self._scratch, head, plan, settings)
             with ThreadPoolExecutor(1, initializer=_yield_to_others) as opener:
                 opener.submit(stream.codec_context.open).result()
@@ -89,6 +90,7 @@ class SegmentSink:
                 writer.write(packet)
             digest = writer.finish()
             self._writer = None
+            self._scratch.close()
         return SegmentReport(
             path=self._path,
             frames=encoder.frames,
@@ -101,6 +103,7 @@ class SegmentSink:
 
     def abort(self) -> None:
         """Leave nothing behind; harmless after `finish`."""
+        self._scratch.close()
         if self._writer is None:
             return
         with contextlib.suppress(OSError):  # on a full disk, closing fails as writing did

@@ -16,7 +16,7 @@ from streamrestore.pipeline.report import JobReport
 from streamrestore.settings import EncodeSettings
 from tests.reliability.clips import COLORS, ENCODERS, Recipe, make_clip
 from tests.reliability.judge import Job, faults
-from tests.reliability.result import Failure, Row
+from tests.reliability.result import Asked, Failure, Row
 from tests.reliability.seen import Seen, Unreadable, see
 from tests.reliability.watched import Watched
 
@@ -213,14 +213,15 @@ def pictures_differ(source: Path, target: Path, *, exact: bool) -> list[str]:
     return []
 
 
-def run(count: int = COUNT, seed: int = 0, first: int = 0) -> list[Row]:
-    """Try so many cases."""
+def run(asked: Asked) -> list[Row]:
+    """Try the cases."""
+    seed, numbers = asked.seed, asked.numbers(COUNT)
     failures: list[Failure] = []
     listed = Counter(impossible())
     modes: Counter[str] = Counter()
     met = set()
     with Watched(seconds=120) as worker:
-        for number in range(first, first + count):
+        for number in numbers:
             case = draw(number, seed)
             with tempfile.TemporaryDirectory() as folder:
                 wrong, rightly = try_case(case, Path(folder), worker, seed)
@@ -234,4 +235,4 @@ def run(count: int = COUNT, seed: int = 0, first: int = 0) -> list[Row]:
         "refused with a word": str(refused),
     } | {mode: str(modes[mode]) for mode in MODES}
     promise = "same pictures and times, sound and text as they were, tags kept"
-    return [Row(promise, count, tuple(failures), figures, dict(sorted(listed.items())))]
+    return [Row(promise, len(numbers), tuple(failures), figures, dict(sorted(listed.items())))]

@@ -21,7 +21,7 @@ from streamrestore.pipeline.report import JobReport
 from tests.reliability.anatomy import FIELDS
 from tests.reliability.clips import Recipe, make_clip
 from tests.reliability.containers import SETTINGS
-from tests.reliability.result import Failure, Row, megabytes
+from tests.reliability.result import Asked, Failure, Row, megabytes
 from tests.reliability.seen import Unreadable, decodes, plays, reads_well
 from tests.reliability.watched import Ran, Watched
 
@@ -245,15 +245,16 @@ def make_bases(folder: Path) -> dict[str, tuple[bytes, Spans]]:
     return made
 
 
-def run(count: int = COUNT, seed: int = 0, first: int = 0, keep: Path | None = None) -> list[Row]:
-    """Try so many cases."""
+def run(asked: Asked) -> list[Row]:
+    """Try the cases."""
+    seed, numbers = asked.seed, asked.numbers(COUNT)
     failures: list[Failure] = []
     endings: Counter[str] = Counter()
     peaks: list[int] = []
     seconds: list[float] = []
     with tempfile.TemporaryDirectory() as temporary, Watched(SECONDS, MEMORY) as worker:
         bases = make_bases(Path(temporary))
-        for number in range(first, first + count):
+        for number in numbers:
             case = draw(number, seed)
             folder = Path(temporary) / str(number)
             folder.mkdir()
@@ -264,11 +265,11 @@ def run(count: int = COUNT, seed: int = 0, first: int = 0, keep: Path | None = N
             endings[ending] += 1
             peaks.append(ran.peak)
             seconds.append(ran.seconds)
-            if wrong and keep is not None:
-                shutil.copytree(folder, keep / f"damage-{seed}-{number}", dirs_exist_ok=True)
+            if wrong and asked.keep is not None:
+                shutil.copytree(folder, asked.keep / f"damage-{seed}-{number}", dirs_exist_ok=True)
             shutil.rmtree(folder)
         starts = worker.starts
-    tenth = max(1, count // 10)
+    tenth = max(1, len(numbers) // 10)
     figures = {
         "died or hung": str(endings["killed"]),
         "longest": f"{max(seconds):.1f} s",
@@ -279,4 +280,6 @@ def run(count: int = COUNT, seed: int = 0, first: int = 0, keep: Path | None = N
         "processes used": str(starts),
     }
     promise = "damaged inputs: no crash, no hang, bounded memory, typed errors, and what decodes comes out"
-    return [Row(promise, count, tuple(failures), figures | {k: str(v) for k, v in sorted(endings.items())})]
+    return [
+        Row(promise, len(numbers), tuple(failures), figures | {k: str(v) for k, v in sorted(endings.items())})
+    ]

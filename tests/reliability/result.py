@@ -3,8 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What is to be tried.
+
+    Attributes:
+        count: cases; None for as many as are promised.
+        first: number of the first one.
+        keep: folder for inputs that fail.
+    """
+
+    count: int | None = None
+    seed: int = 0
+    first: int = 0
+    keep: Path | None = None
+
+    def numbers(self, usual: int) -> range:
+        """Of the cases; `usual` is how many are promised."""
+        return range(self.first, self.first + (usual if self.count is None else self.count))
 
 
 class Failure(msgspec.Struct, frozen=True):

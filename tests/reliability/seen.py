@@ -143,6 +143,13 @@ def plays(path: Path, *, forgiving: bool = False) -> int:
     return count
 
 
+def frame_hashes(path: Path) -> list[str]:
+    """Of every picture, as ffmpeg decodes it."""
+    decode = ("-map", "0:v:0", "-vsync", "passthrough", "-f", "framemd5", "-")
+    text = _run(("ffmpeg", "-v", "error", "-nostdin", "-i", str(path), *decode))
+    return [line.rpartition(",")[2].strip() for line in text.splitlines() if line[:1].isdecimal()]
+
+
 _BARE = """
 import av, sys
 with av.open(sys.argv[1]) as container:
