@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +11,9 @@ import msgspec
 
 from streamrestore import __version__
 from tests.reliability import containers, damage, full_disk, killing, memory, tampering
-from tests.reliability.result import Row, table
+from tests.reliability.result import Asked, Row, table
 
-EXPERIMENTS: dict[str, Callable[..., list[Row]]] = {
+EXPERIMENTS: dict[str, Callable[[Asked], list[Row]]] = {
     "containers": containers.run,
     "damage": damage.run,
     "killing": killing.run,
@@ -29,30 +28,20 @@ EXPERIMENTS: dict[str, Callable[..., list[Row]]] = {
 @click.option("--count", type=int, help="Cases of each; minutes of the long file.")
 @click.option("--seed", default=0, show_default=True, help="Draws the cases.")
 @click.option("--first", default=0, show_default=True, help="Number of the first case, to try one again.")
-@click.option(
-    "--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep damaged inputs that fail here."
-)
+@click.option("--keep", type=click.Path(path_type=Path), help="Folder for damaged inputs that fail.")
 @click.option("--out", type=click.Path(path_type=Path), default="reliability.json", show_default=True)
 def main(
     names: tuple[str, ...], count: int | None, seed: int, first: int, keep: Path | None, out: Path
 ) -> None:
-    """Try what is promised; all of it, or what is named. Exits with 1 if a promise is broken."""
+    """Try what is promised, all of it or what is named; exit with 1 if a promise is broken."""
+    asked = Asked(count, seed, first, keep)
     found: dict[str, list[Row]] = {}
     for name in names or EXPERIMENTS:
-        experiment = EXPERIMENTS[name]
-        given = (
-            {"count": count, "keep": keep}
-            if "keep" in inspect.signature(experiment).parameters
-            else {"count": count}
-        )
         began = time.monotonic()
-        found[name] = experiment(seed=seed, first=first, **{k: v for k, v in given.items() if v is not None})
+        found[name] = EXPERIMENTS[name](asked)
         click.echo(f"{name}: {time.monotonic() - began:.0f} s", err=True)
-        out.write_bytes(
-            msgspec.json.format(
-                msgspec.json.encode({"version": __version__, "seed": seed, "experiments": found}), indent=1
-            )
-        )
+        data = {"version": __version__, "seed": seed, "experiments": found}
+        out.write_bytes(msgspec.json.format(msgspec.json.encode(data), indent=1))
     rows = [row for group in found.values() for row in group]
     click.echo(table(rows))
     failures = [failure for row in rows for failure in row.failures]

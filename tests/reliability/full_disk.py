@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.reliability.long_clip import FRAMES, LongClip, facts_in, state_of, wrong_after
-from tests.reliability.result import Failure, Row
+from tests.reliability.result import Asked, Failure, Row
 from tests.reliability.seen import frame_hashes
 from tests.reliability.watched import Watched
 
@@ -20,8 +20,9 @@ COUNT = 20
 _DISK = 96 << 20
 
 
-def run(count: int = COUNT, seed: int = 0, first: int = 0, frames: int = FRAMES) -> list[Row]:
-    """Fill the disk so many times."""
+def run(asked: Asked, frames: int = FRAMES) -> list[Row]:
+    """Fill the disk under runs over a video of so many pictures."""
+    seed, numbers = asked.seed, asked.numbers(COUNT)
     promise = "disk full at any moment: a clear error, and the finished segments used after space is made"
     failures: list[Failure] = []
     endings: Counter[str] = Counter()
@@ -36,7 +37,7 @@ def run(count: int = COUNT, seed: int = 0, first: int = 0, frames: int = FRAMES)
         with small_disk(disk) as why:
             if why:
                 return [Row(promise, 0, skipped=why)]
-            for number in range(first, first + count):
+            for number in numbers:
                 rng = random.Random(f"{seed}/{number}")
                 workers = 2 if number % 4 == 3 else 1
                 free = round(rng.uniform(0.2, 2.1) * size)
@@ -47,7 +48,7 @@ def run(count: int = COUNT, seed: int = 0, first: int = 0, frames: int = FRAMES)
                 kept_all += [kept] if ending == "filled up" else []
     figures = {ending: str(n) for ending, n in sorted(endings.items())}
     figures["segments kept"] = f"{min(kept_all, default=0)} to {max(kept_all, default=0)}"
-    return [Row(promise, count, tuple(failures), figures)]
+    return [Row(promise, len(numbers), tuple(failures), figures)]
 
 
 def _fill(

@@ -24,7 +24,7 @@ from tests.reliability.long_clip import (
     state_of,
     wrong_after,
 )
-from tests.reliability.result import Failure, Row
+from tests.reliability.result import Asked, Failure, Row
 from tests.reliability.seen import frame_hashes
 from tests.reliability.watched import Watched
 
@@ -85,8 +85,9 @@ def begun(state: Path) -> set[int]:
     return {int(path.name.split(".")[0]) for path in files if path.name[0].isdigit()}
 
 
-def run(count: int = COUNT, seed: int = 0, first: int = 0, frames: int = FRAMES) -> list[Row]:
-    """Kill so many runs."""
+def run(asked: Asked, frames: int = FRAMES) -> list[Row]:
+    """Kill runs over a video of so many pictures."""
+    seed, numbers = asked.seed, asked.numbers(COUNT)
     failures: list[Failure] = []
     kept_all: list[int] = []
     redone: list[int] = []
@@ -102,7 +103,7 @@ def run(count: int = COUNT, seed: int = 0, first: int = 0, frames: int = FRAMES)
         off = largest_difference(folder / "ffv1-1.mkv", whole)
         if off > 1:
             failures.append(Failure(-1, "never cut", f"samples differ by {off} code values"))
-        for number in range(first, first + count):
+        for number in numbers:
             rng = random.Random(f"{seed}/{number}")
             codec, workers = list(CODECS)[number % 2], 1 + number // 2 % 2
             target = folder / str(number) / f"out{CODECS[codec]}"
@@ -116,9 +117,8 @@ def run(count: int = COUNT, seed: int = 0, first: int = 0, frames: int = FRAMES)
                 complete += 1
                 wrong = [] if frame_hashes(target) == wanted[codec] else ["complete, but other pictures"]
             else:
-                wrong = wrong_after(
-                    *clip.run(worker, target, codec, workers=workers), target, wanted[codec], len(kept)
-                )
+                ran, report = clip.run(worker, target, codec, workers=workers)
+                wrong = wrong_after(ran, report, target, wanted[codec], len(kept))
                 if len(lost) > workers:
                     wrong.append(f"{len(lost)} segments had to be made again by {workers} workers")
                 kept_all.append(len(kept))
@@ -131,10 +131,8 @@ def run(count: int = COUNT, seed: int = 0, first: int = 0, frames: int = FRAMES)
         "complete when killed": str(complete),
         "from a run that was never cut": f"{off} code values at most",
     }
-    promise = (
-        "kill -9, then the same command: the pictures of an uninterrupted run, one segment redone per worker"
-    )
-    return [Row(promise, count, tuple(failures), figures)]
+    promise = "kill -9, then the same command: an uninterrupted run's pictures, one segment redone per worker"
+    return [Row(promise, len(numbers), tuple(failures), figures)]
 
 
 def _references(

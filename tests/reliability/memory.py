@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from tests.cli.process import start
-from tests.reliability.result import Failure, Row, megabytes
+from tests.reliability.result import Asked, Failure, Row, megabytes
 from tests.reliability.watched import resident
 
 COUNT = 60
@@ -108,13 +108,12 @@ def level(samples: list[Sample], phase: str, frames: int | None = None) -> float
     return statistics.median(sample.bytes for sample in inside) if inside else 0.0
 
 
-def run(count: int = COUNT, seed: int = 0, first: int = 0) -> list[Row]:
+def run(asked: Asked) -> list[Row]:
     """Restore a video of so many minutes."""
-    del first
-    minute = 60 * RATE
+    count, minute = asked.count or COUNT, 60 * RATE
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        make_hour(folder / "in.mp4", count, seed)
+        make_hour(folder / "in.mp4", count, asked.seed)
         began = time.monotonic()
         status, samples = watch(
             ["restore", str(folder / "in.mp4"), "-o", str(folder / "out.mp4"), "--branch", "rain"]
@@ -126,9 +125,8 @@ def run(count: int = COUNT, seed: int = 0, first: int = 0) -> list[Row]:
     if status != 0:
         failures.append(Failure(0, "restored", f"status {status}"))
     if abs(growth) > PROMISED:
-        failures.append(
-            Failure(0, "memory", f"{megabytes(after)} after a minute, {megabytes(end)} at the end")
-        )
+        what = f"{megabytes(after)} after a minute, {megabytes(end)} at the end"
+        failures.append(Failure(0, "memory", what))
     figures = {
         "minutes of 320x180 at 10 fps": str(count),
         "after minute 1": megabytes(after),
@@ -137,6 +135,5 @@ def run(count: int = COUNT, seed: int = 0, first: int = 0) -> list[Row]:
         "while planning": " to ".join(megabytes(level(samples, "plan", frames)) for frames in (minute, None)),
         "took": f"{seconds:.0f} s",
     }
-    return [
-        Row("memory of a one-hour file after minute 1 and at the end within 5 %", 1, tuple(failures), figures)
-    ]
+    promise = "memory of a one-hour file: after minute 1 and at the end within 5 %"
+    return [Row(promise, 1, tuple(failures), figures)]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.reliability.killing import Victim
 from tests.reliability.long_clip import FRAMES, SEGMENTS, LongClip, facts_in, state_of, wrong_after
-from tests.reliability.result import Failure, Row
+from tests.reliability.result import Asked, Failure, Row
 from tests.reliability.seen import frame_hashes
 from tests.reliability.watched import Watched
 
@@ -133,8 +133,9 @@ KINDS: Mapping[str, Callable[[Path, random.Random], int]] = {
 """Each does it, and says how many segments are good afterwards."""
 
 
-def run(count: int = COUNT, seed: int = 0, first: int = 0, frames: int = FRAMES) -> list[Row]:
-    """Tamper so many times with the state of a run that was killed halfway."""
+def run(asked: Asked, frames: int = FRAMES) -> list[Row]:
+    """Tamper with the state of a run that was killed halfway, over a video of so many pictures."""
+    seed, numbers = asked.seed, asked.numbers(COUNT)
     failures: list[Failure] = []
     tried: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as temporary, Watched(seconds=600, memory=4 << 30) as worker:
@@ -148,7 +149,7 @@ def run(count: int = COUNT, seed: int = 0, first: int = 0, frames: int = FRAMES)
         victim.wait_for(lambda: len(facts_in(state).segments) >= half)
         victim.kill()
         there = len(facts_in(state).segments)
-        for number in range(first, first + count):
+        for number in numbers:
             kind = list(KINDS)[number % len(KINDS)]
             target = folder / str(number) / "out.mkv"
             shutil.copytree(state, state_of(target))
@@ -160,8 +161,9 @@ def run(count: int = COUNT, seed: int = 0, first: int = 0, frames: int = FRAMES)
             failures += [Failure(number, kind, what) for what in wrong]
             tried[kind] += 1
             shutil.rmtree(target.parent)
-    figures = {"segments there": str(there)} | {kind: str(n) for kind, n in tried.items()}
-    return [Row("state torn, missing or altered: found, and made anew", count, tuple(failures), figures)]
+    figures = {"segments there": str(there), "ways to tamper": str(len(tried))}
+    promise = "state torn, missing or altered: found, and made anew"
+    return [Row(promise, len(numbers), tuple(failures), figures)]
 
 
 def _tells(notes: tuple[str, ...]) -> bool:
