@@ -29,7 +29,7 @@ from tests.reliability.seen import frame_hashes
 from tests.reliability.watched import Watched
 
 COUNT = 50
-_START_SECONDS = 300
+_START_SECONDS, _GONE_SECONDS = 300, 10
 _ATTEMPTS = 20
 
 
@@ -61,12 +61,22 @@ class Victim:
             self._line.clear()
             self._line.wait(1)
 
-    def kill(self) -> None:
-        """Kill it and its workers, and wait until they have gone."""
+    def kill(self, *, alone: bool = False) -> bool:
+        """Kill it; whether its workers have gone, too, a little later.
+
+        Args:
+            alone: leave it to them; otherwise they are killed as well.
+        """
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            (os.kill if alone else os.killpg)(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        gone = _is_true_soon(lambda: not _has_members(self._process.pid))
+        if not gone:
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._reader.join()
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+        return gone
 
     def _read(self) -> None:
         self._told = ""
@@ -77,6 +87,25 @@ class Victim:
             if '"phase":"restore"' in line:
                 self._restoring.set()
         self._restoring.set()  # it ended
+
+
+def _has_members(group: int) -> bool:
+    """Whether a process group has any that lives."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, IndexError):
+            state, _, leader = path.read_text().rpartition(")")[2].split()[:3]
+            if int(leader) == group and state != "Z":
+                return True
+    return False
+
+
+def _is_true_soon(condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + _GONE_SECONDS
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def begun(state: Path) -> set[int]:
@@ -108,7 +137,7 @@ def run(asked: Asked, frames: int = FRAMES) -> list[Row]:
             codec, workers = list(CODECS)[number % 2], 1 + number // 2 % 2
             target = folder / str(number) / f"out{CODECS[codec]}"
             target.parent.mkdir()
-            moment = _killed(clip, target, codec, workers, seconds[workers], rng)
+            moment, gone = _killed(clip, target, codec, workers, seconds[workers], rng)
             case = f"{codec}, {workers} workers, killed {moment:.2f} s after the first picture"
             state = state_of(target)
             kept = set(facts_in(state).segments)
@@ -123,6 +152,8 @@ def run(asked: Asked, frames: int = FRAMES) -> list[Row]:
                     wrong.append(f"{len(lost)} segments had to be made again by {workers} workers")
                 kept_all.append(len(kept))
                 redone.append(len(lost))
+            if not gone:
+                wrong.append("a worker outlived its parent")
             failures += [Failure(number, case, what) for what in wrong]
             shutil.rmtree(target.parent)
     figures = {
@@ -161,15 +192,15 @@ def _references(
 
 def _killed(
     clip: LongClip, target: Path, codec: str, workers: int, seconds: float, rng: random.Random
-) -> float:
-    """Run until a random moment; seconds after the first picture."""
+) -> tuple[float, bool]:
+    """Run until a random moment: seconds after the first picture, and whether nothing lived on."""
     for _ in range(_ATTEMPTS):
         victim = Victim(clip.arguments(target, codec, workers=workers))
         victim.wait_until_restoring()
         moment = rng.uniform(0, seconds)
         early = victim.wait(moment)
-        victim.kill()
+        gone = victim.kill(alone=rng.random() < 0.5)
         if not early:
-            return moment
+            return moment, gone
         target.unlink()  # it was quicker than the one before
     raise RuntimeError("every run ended before it could be killed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import shutil
 import tempfile
@@ -18,6 +19,11 @@ from tests.reliability.watched import Watched
 COUNT = 60
 _QUIET = ("without its manifest", "without a line of its manifest")
 """What nothing in the state tells of; the work is done again all the same."""
+
+
+def sha256(data: bytes) -> str:
+    """As the manifest has it."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def _manifest(state: Path) -> Path:
