@@ -5,6 +5,7 @@ StreamRestoreError
   + InputError             1    the input cannot be used
   |   - InputNotFound           nothing there
   |   - InputUnreadable         no container or codec of FFmpeg reads it
+  |   - InputRefused            the server wants another user or password
   |   - NoVideo                 it has no video stream
   |   - UnsupportedVideo        it has one that we do not handle
   |   - DamagedInput            damaged, and --strict was asked for
@@ -53,6 +54,10 @@ class InputNotFound(InputError, FileNotFoundError):
 
 class InputUnreadable(InputError, OSError):
     """No container or codec of FFmpeg reads it, or the system refuses."""
+
+
+class InputRefused(InputError, PermissionError):
+    """The server refuses user and password."""
 
 
 class NoVideo(InputError, ValueError):

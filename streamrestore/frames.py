@@ -14,6 +14,10 @@ Plane: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | Any
 """One plane of samples, (h, w): a numpy array on the CPU, a tensor on a GPU."""
 
 
+SMALLEST, LARGEST = 16, 8192
+"""Sides of a picture that can be restored, in pixels."""
+
+
 class Matrix(IntEnum):
     """Matrix coefficients, numbered as in ITU-T H.273 (and FFmpeg)."""
 
@@ -133,6 +137,19 @@ NOT_YCBCR = {
 
 HDR_TRANSFERS = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}
 """Transfer characteristics of high dynamic range (ITU-T H.273, table 3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MasteringDisplay:
+    """The display on which a video was graded (SMPTE ST 2086).
+
+    Attributes:
+        primaries: x and y of red, green, blue and the white point (CIE 1931).
+        luminance: the least and the greatest, in cd/m².
+    """
+
+    primaries: tuple[Fraction, ...]
+    luminance: tuple[Fraction, Fraction]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

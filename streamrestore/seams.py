@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from streamrestore.frames import ColorInfo, FrameBatch, PixelFormat
+from streamrestore.frames import ColorInfo, FrameBatch, MasteringDisplay, PixelFormat
 from streamrestore.weather import Decision, WeatherEstimate
 
 if TYPE_CHECKING:
@@ -68,8 +68,13 @@ class SourceInfo:
     """Of the video stream as the container claims, in seconds."""
     frame_count: int | None = None
     is_live: bool = False
-    hdr_metadata: tuple[str, ...] = ()
+    side_data: tuple[str, ...] = ()
     """What the first picture carries beside its samples, such as ``mastering display``."""
+    mastering: MasteringDisplay | None = None
+    light_level: tuple[int, int] | None = None
+    """The brightest pixel and the brightest picture of all (MaxCLL, MaxFALL), in cd/m²."""
+    display_matrix: tuple[int, ...] = ()
+    """FFmpeg's nine numbers; empty if there is none. It mirrors, too, which `rotation` does not tell."""
 
     @property
     def displayed_size(self) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -99,6 +99,8 @@ class EncodeSettings(Settings, frozen=True):
     threads: Count = 2
     force_encode: bool = False
     """Encode even if no frame was restored."""
+    drop_unsupported: bool = False
+    """Leave out streams that the container cannot hold, and say so, instead of stopping before the start."""
     overwrite: bool = False
 
 
@@ -118,8 +120,9 @@ class JobSettings(Settings, frozen=True):
     @property
     def digest(self) -> str:
         """`settings_hash` of what decides how the result looks, and of nothing else."""
-        encode = msgspec.structs.replace(self.encode, overwrite=False, force_encode=False)
-        restore = msgspec.structs.replace(self.restore, hdr="refuse")  # a permission
+        permissions = {"overwrite": False, "force_encode": False, "drop_unsupported": False}
+        encode = msgspec.structs.replace(self.encode, **permissions)
+        restore = msgspec.structs.replace(self.restore, hdr="refuse")  # a permission, too
         return settings_hash(
             msgspec.structs.replace(
                 self, restore=restore, encode=encode, strict=False, workers=1, resume=True
@@ -161,3 +164,8 @@ def _refuse_unknown(kind: type[Settings], values: Mapping[str, Any], where: str)
         nested = fields[key]
         if isinstance(value, Mapping) and isinstance(nested, type) and issubclass(nested, Settings):
             _refuse_unknown(nested, value, f"{where}{key}.")
+        elif isinstance(value, list) and get_origin(nested) is tuple:
+            (kind, *_) = get_args(nested)
+            for index, item in enumerate(value):
+                if isinstance(item, Mapping) and isinstance(kind, type) and issubclass(kind, Settings):
+                    _refuse_unknown(kind, item, f"{where}{key}[{index}].")

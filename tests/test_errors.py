@@ -32,6 +32,7 @@ BUILTINS = {
     "UsageError": ValueError,
     "InputNotFound": FileNotFoundError,
     "InputUnreadable": OSError,
+    "InputRefused": PermissionError,
     "NoVideo": ValueError,
     "UnsupportedVideo": ValueError,
     "DamagedInput": ValueError,

@@ -27,7 +27,7 @@ def test_import_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     "module",
     ["decode", "encode", "windows", "frames", "weather", "settings", "seams", "links", "pipeline.report",
-     "weights", "networks", "route", "restore"],
+     "weights", "networks", "route", "restore", "live.capture", "live.plan"],
 )  # fmt: skip
 def test_torch_is_for_networks(module: str) -> None:
     """A process that only decodes, encodes or reads settings does not import torch."""

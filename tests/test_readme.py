@@ -35,7 +35,10 @@ class TestReadme:
     def test_commands_run(self, folder: Path) -> None:
         """Each `streamrestore` line of a shell block exits with 0."""
         lines = [
-            line for block in blocks("sh") for line in block.splitlines() if line.startswith("streamrestore")
+            line
+            for block in blocks("sh")
+            for line in block.splitlines()
+            if line.startswith("streamrestore") and not line.startswith("streamrestore live")
         ]
         assert len(lines) >= 3
         for line in lines:
@@ -45,11 +48,32 @@ class TestReadme:
         assert {"restored.mp4", "report.html", "comparison.mp4"} <= {p.name for p in folder.iterdir()}
         assert (folder / "restored" / "monday.mp4").exists()
 
-    @pytest.mark.parametrize("code", blocks("python"))
+    @pytest.mark.parametrize("code", [code for code in blocks("python") if "subscribe" not in code])
     def test_python_runs(self, code: str, folder: Path) -> None:
         """Each Python block runs as it stands."""
         assert folder.exists()
         exec(compile(code, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102 - that is the test
+
+    @pytest.mark.network
+    def test_live(self, folder: Path) -> None:
+        """What is published by the one example arrives in the other; a file that loops is the camera."""
+        (line,) = re.findall(r"^streamrestore live .*$", TEXT, re.MULTILINE)
+        (code,) = [code for code in blocks("python") if "subscribe" in code]
+        address = f"ipc://{folder}/frames"  # the README's port may be taken here
+        camera = line.replace("rtsp://192.168.1.20/stream", "dashcam.mp4 --loop")
+        command, code = (text.replace("tcp://127.0.0.1:5555", address) for text in (camera, code))
+        assert command.count(address) == code.count(address) == command.count("dashcam.mp4") == 1
+
+        service = subprocess.Popen([sys.executable, "-m", *shlex.split(command)])
+        reader = subprocess.Popen([sys.executable, "-uc", code], stdout=subprocess.PIPE, text=True)
+        try:
+            assert reader.stdout is not None
+            assert re.match(r"cam1 \d+\.\d+ \(\d+, \d+, 3\) Decision", reader.stdout.readline())
+        finally:
+            reader.kill()
+            service.terminate()
+            reader.communicate()
+            service.wait()
 
     def test_make_targets_exist(self) -> None:
         """Each `make` target that the documents name is one of the Makefile's."""

@@ -101,6 +101,11 @@ class TestHash:
         assert set(digits) <= set("0123456789abcdef")
         assert digits == settings_hash(read_settings(JobSettings, {}))
 
+    @pytest.mark.parametrize("name", ["drop_unsupported", "force_encode", "overwrite"])
+    def test_permissions_do_not_count(self, name: str) -> None:
+        """Work done with one and without is the same work."""
+        assert read_settings(JobSettings, {"encode": {name: True}}).digest == JobSettings().digest
+
     def test_every_setting_counts(self) -> None:
         """A change of any single field, however deep, changes the hash."""
         changes: list[dict[str, Any]] = [

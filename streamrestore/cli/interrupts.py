@@ -12,12 +12,14 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Self
 
 from streamrestore.errors import Interrupted
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+_LEFT = "; the same command goes on with what is left in .NAME.streamrestore"
 _CLEAR_LINE = "\r\x1b[K"
 _SHOW_CURSOR = "\x1b[?25h"
 
@@ -26,11 +28,27 @@ class Interrupts:
     """Takes SIGINT and SIGTERM while it is entered; `asked` says whether one came.
 
     A second SIGINT ends the process with status 130 at once. SIGTERM only ever asks.
+
+    Args:
+        on_ask: called once, in another thread, when the first of them comes.
+        on_hangup: called there at each SIGHUP; without it, that signal is left alone.
+        left: what to say of the work that a second SIGINT breaks off.
+
+    Attributes:
+        by: the first signal that asked.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        on_ask: Callable[[], None] = lambda: None,
+        on_hangup: Callable[[], None] | None = None,
+        left: str = _LEFT,
+    ) -> None:
+        self._on_ask, self._on_hangup, self._left = on_ask, on_hangup, left
         self._asked = threading.Event()
         self._previous: dict[int, object] = {}
+        self.by: int | None = None
 
     def asked(self) -> bool:
         """True once the user wants to stop."""
@@ -48,7 +66,8 @@ class Interrupts:
         self._writer.setblocking(False)
         self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         # Also where SIGINT was ignored, as for `command &` in a script: who sends one means it.
-        self._previous = {number: signal.signal(number, _leave_to_watcher) for number in _SIGNALS}
+        numbers = _STOPS if self._on_hangup is None else (*_STOPS, signal.SIGHUP)
+        self._previous = {number: signal.signal(number, _leave_to_watcher) for number in numbers}
         self._watcher = threading.Thread(target=self._watch, name="interrupts", daemon=True)
         self._watcher.start()
         return self
@@ -71,15 +90,17 @@ class Interrupts:
                 self._take(number)
 
     def _take(self, number: int) -> None:
-        if number not in _SIGNALS:
+        if number == signal.SIGHUP and self._on_hangup is not None:
+            self._on_hangup()
+        if number not in _STOPS:
             return
         if not self._asked.is_set():
+            self.by = number
             self._asked.set()
             _tell("stopping; press Ctrl-C again to end at once")
+            self._on_ask()
         elif number == signal.SIGINT:
-            _tell(
-                "ended at once; the same command goes on with what is left in .NAME.streamrestore", last=True
-            )
+            _tell(f"ended at once{self._left}", last=True)
             os._exit(Interrupted.exit_code)
 
 

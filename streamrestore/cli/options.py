@@ -10,18 +10,20 @@ import click
 import msgspec
 
 from streamrestore.errors import UsageError
-from streamrestore.settings import JobSettings, Settings, read_settings
+from streamrestore.settings import JobSettings, S, Settings, read_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def setting(flag: str, path: str, help: str, *, metavar: str | None = None) -> Callable[[F], F]:
-    """An option for the field of `JobSettings` that `path` names, such as ``restore.tier``.
+def setting(
+    flag: str, path: str, help: str, *, metavar: str | None = None, of: type[Settings] = JobSettings
+) -> Callable[[F], F]:
+    """An option for the field of `of` that `path` names, such as ``restore.tier``.
 
-    The command receives it, if given, under that path with ``__`` for the dots; `job_settings` takes
+    The command receives it, if given, under that path with ``__`` for the dots; `settings_from` takes
     all of these together.
     """
-    field = _field(path)
+    field = _field(of, path)
     name = path.replace(".", "__")
     if field.type is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help)
@@ -56,7 +58,15 @@ def settings_option(function: F) -> F:
 
 
 def job_settings(file: Path | None, chosen: Mapping[str, Any]) -> JobSettings:
+    """See `settings_from`."""
+    return settings_from(JobSettings, file, chosen)
+
+
+def settings_from(kind: type[S], file: Path | None, chosen: Mapping[str, Any], flag: str = "--settings") -> S:
     """The settings of a file, if any, with the options that were given put over them.
+
+    Args:
+        flag: the option that names the file.
 
     Raises:
         UsageError: the file cannot be read, or a key or value in it is wrong.
@@ -65,8 +75,8 @@ def job_settings(file: Path | None, chosen: Mapping[str, Any]) -> JobSettings:
     if file is not None:
         from streamrestore.cli.settings_file import read_yaml
 
-        values = read_yaml(file)
-        _check_file(file, values)
+        values = read_yaml(file, flag)
+        _check_file(kind, file, values)
     for name, value in chosen.items():
         if value is None:
             continue
@@ -75,19 +85,18 @@ def job_settings(file: Path | None, chosen: Mapping[str, Any]) -> JobSettings:
         for parent in parents:
             place = place.setdefault(parent, {})
         place[leaf] = value
-    return read_settings(JobSettings, values)
+    return read_settings(kind, values)
 
 
-def _check_file(file: Path, values: Mapping[str, Any]) -> None:
+def _check_file(kind: type[Settings], file: Path, values: Mapping[str, Any]) -> None:
     """Refuse the file by itself: an option must not hide what is wrong in it."""
     try:
-        read_settings(JobSettings, values)
+        read_settings(kind, values)
     except UsageError as error:
         raise UsageError(f"{file}: {error}") from error
 
 
-def _field(path: str) -> msgspec.structs.FieldInfo:
-    kind: type[Settings] = JobSettings
+def _field(kind: type[Settings], path: str) -> msgspec.structs.FieldInfo:
     *parents, leaf = path.split(".")
     for parent in parents:
         kind = _fields(kind)[parent].type

@@ -33,6 +33,7 @@ from streamrestore.cli.shared import Session, debug_option
 @setting("--interlaced", "restore.interlaced", "Interlaced video: keep its fields, or deinterlace it.")
 @encode_options
 @setting("--force-encode", "encode.force_encode", "Encode even if nothing needs restoring.")
+@setting("--drop-unsupported", "encode.drop_unsupported", "Leave out streams that the container cannot hold.")
 @setting("--strict", "strict", "Refuse damaged input instead of restoring what decodes.")
 @setting("--workers", "workers", "Processes that restore parts of a file at the same time.", metavar="N")
 @setting("--resume", "resume", "Go on with what an interrupted run has left.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
@@ -15,18 +17,28 @@ from av.video.stream import VideoStream
 
 from streamrestore.decode.formats import layout_of, transparency
 from streamrestore.errors import NoVideo, UnsupportedVideo
-from streamrestore.frames import ColorInfo, Range
+from streamrestore.frames import ColorInfo, MasteringDisplay, Range
 from streamrestore.seams import SourceInfo, StreamInfo
 
 _NO_PICTURES = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
-_HDR_METADATA = {
+_SIDE_DATA = {
     SideData.MASTERING_DISPLAY_METADATA: "mastering display",
     SideData.CONTENT_LIGHT_LEVEL: "content light level",
     SideData.DYNAMIC_HDR_PLUS: "HDR10+",
     SideData.DOVI_METADATA: "Dolby Vision",
     SideData.DYNAMIC_HDR_VIVID: "HDR Vivid",
     SideData.AMBIENT_VIEWING_ENVIRONMENT: "ambient viewing environment",
+    SideData.A53_CC: "closed captions",
+    SideData.STEREO3D: "stereo 3D",
+    SideData.SPHERICAL: "spherical projection",
+    SideData.S12M_TIMECODE: "time code of pictures",
+    SideData.GOP_TIMECODE: "time code of pictures",
 }
+_MATRIX = struct.Struct("=9i")
+_MASTERING = struct.Struct("=22i")  # AVMasteringDisplayMetadata: ten fractions, two flags
+_LIGHT_LEVEL = struct.Struct("=2I")
+_BRIGHTEST = 10_000  # cd/m²: PQ goes no further
+_INEXACT = 0.1
 _LIVE = ("rtsp", "rtp", "sdp", "rtmp", "whip")
 
 
@@ -105,7 +117,10 @@ def source_info(
         duration=video.duration or _until(claimed_end(container, stream), video.start),
         frame_count=stream.frames or None,
         is_live=any(word in container.format.name.split(",") for word in _LIVE),
-        hdr_metadata=hdr_metadata(first),
+        side_data=tuple(dict.fromkeys(word for kind, word in _SIDE_DATA.items() if kind in first.side_data)),
+        mastering=mastering_of(first),
+        light_level=_unpacked(first, SideData.CONTENT_LIGHT_LEVEL, _LIGHT_LEVEL),  # type: ignore[arg-type]
+        display_matrix=display_matrix(first),
     )
 
 
@@ -132,15 +147,38 @@ def color_of(frame: VideoFrame, *, full: bool = False) -> ColorInfo:
     )
 
 
+def display_matrix(frame: VideoFrame) -> tuple[int, ...]:
+    """FFmpeg's nine numbers; empty if the frame has none."""
+    return _unpacked(frame, SideData.DISPLAYMATRIX, _MATRIX) or ()
+
+
 def rotation_of(frame: VideoFrame) -> tuple[int, bool]:
-    """Degrees counterclockwise to turn the picture by for display, and whether that is exact."""
-    degrees = frame.rotation
-    return round(degrees / 90) % 4 * 90, degrees % 90 == 0
+    """Degrees counterclockwise to turn the picture by for display, and whether that is exact.
+
+    Of a mirrored picture, so that its lower edge comes to lie below: rain falls down in a mirror.
+    """
+    matrix = display_matrix(frame)
+    if not matrix:
+        return 0, True
+    degrees = math.degrees(math.atan2(matrix[3], matrix[4]))  # where the y axis points
+    turns = round(degrees / 90)
+    return turns % 4 * 90, abs(degrees - 90 * turns) < _INEXACT
 
 
-def hdr_metadata(frame: VideoFrame) -> tuple[str, ...]:
-    """What a frame carries about high dynamic range beside its samples, in words."""
-    return tuple(word for kind, word in _HDR_METADATA.items() if kind in frame.side_data)
+def mastering_of(frame: VideoFrame) -> MasteringDisplay | None:
+    """What a frame says about the display that it was graded on; None if it is not all there."""
+    numbers = _unpacked(frame, SideData.MASTERING_DISPLAY_METADATA, _MASTERING)
+    if numbers is None or not all(numbers[20:]) or not all(numbers[1:20:2]):
+        return None
+    values = [Fraction(*numbers[at : at + 2]) for at in range(0, 20, 2)]
+    least, most = values[8:]
+    if not (all(0 <= value <= 1 for value in values[:8]) and 0 <= least < most <= _BRIGHTEST):
+        return None
+    return MasteringDisplay(tuple(values[:8]), (least, most))
+
+
+def _unpacked(frame: VideoFrame, kind: SideData, layout: struct.Struct) -> tuple[int, ...] | None:
+    return layout.unpack_from(bytes(frame.side_data[kind])) if kind in frame.side_data else None
 
 
 def claimed_end(container: InputContainer, stream: VideoStream) -> Fraction | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import TracebackType
 from typing import Self
@@ -59,6 +59,7 @@ class PyAVSource:
         start_index: index of the first picture that is given out.
         seek: go to `start` by way of the index instead of decoding everything before it.
         deinterlaced: pictures that are marked as interlaced go through `interlace.deinterlace`.
+        live: it comes in real time, whatever its container says: no picture waits for the next one.
 
     Raises:
         InputError: it cannot be opened, has no video, or no picture can be decoded.
@@ -76,6 +77,7 @@ class PyAVSource:
         start_index: int = 0,
         seek: bool = True,
         deinterlaced: bool = False,
+        live: bool = False,
     ) -> None:
         self._parts, self._name, self._threads = parts, name, threads
         self._batch_size, self._start, self._index, self._seek = batch_size, start, start_index, seek
@@ -92,13 +94,15 @@ class PyAVSource:
                     f"{name}: no picture in it can be decoded{f' ({found})' if found else ''}; "
                     "check that the file is complete"
                 )
-            self._info = probe.source_info(self._reader.container, self._reader.stream, first, name, rate)
+            info = probe.source_info(self._reader.container, self._reader.stream, first, name, rate)
+            self._info = replace(info, is_live=info.is_live or live)
         except BaseException:
             self.close()
             raise
         self._first: VideoFrame | None = first
         self._clock = Clock(self._info.time_base, self._info.rate)
         self._reformatter = VideoReformatter()
+        self._turns: dict[int, tuple[int, bool]] = {}
         self._status.decoder = (
             f"pyav {av.__version__} (FFmpeg {av.ffmpeg_version_info}): {self._info.video.codec}, "
             f"{threads or 'all'} thread{'s' * (threads != 1)}"
@@ -113,6 +117,12 @@ class PyAVSource:
     def status(self) -> SourceStatus:
         """What was chosen, and what was met so far."""
         return self._status
+
+    @property
+    def sender_clock(self) -> int | None:
+        """Microseconds since 1970 at timestamp 0 by the sender's clock, once it told (RTP senders do)."""
+        told = self._reader.container.start_time_realtime
+        return int(told) if told else None
 
     def __iter__(self) -> Iterator[FrameBatch]:
         """Batches of at most `batch_size` pictures; a change of size, format, colour or rotation ends one.
@@ -203,7 +213,9 @@ class PyAVSource:
 
     def _kind(self, frame: VideoFrame) -> _Kind:
         name = frame.format.name
-        rotation, exact = probe.rotation_of(frame)
+        if frame.rotation not in self._turns:  # side data is read once: it keeps its frame in memory
+            self._turns[frame.rotation] = probe.rotation_of(frame)
+        rotation, exact = self._turns[frame.rotation]
         if not exact:
             self._note(f"rotation of {frame.rotation} degrees was taken as {rotation}")
         color = probe.color_of(frame, full=self._layout(name).full)

@@ -20,7 +20,7 @@ from streamrestore.decode import probe
 from streamrestore.decode.losses import Evidence, Ledger, missing
 from streamrestore.decode.names import redact_text
 from streamrestore.decode.structure import WHOLE, has_index, inspect
-from streamrestore.errors import InputNotFound, InputUnreadable
+from streamrestore.errors import InputError, InputNotFound, InputRefused, InputUnreadable
 
 _MANY = 1000
 """Failed reads in a row, without one packet in between, after which the rest is given up."""
@@ -217,7 +217,7 @@ def _open(part: Part, name: str) -> InputContainer:
         raise open_error(error, part, name) from None
 
 
-def open_error(error: Exception, part: Part, name: str) -> InputUnreadable | InputNotFound:
+def open_error(error: Exception, part: Part, name: str) -> InputError:
     """Why a part could not be opened, in the user's words."""
     version = av.ffmpeg_version_info
     if isinstance(error, FileNotFoundError):
@@ -227,7 +227,7 @@ def open_error(error: Exception, part: Part, name: str) -> InputUnreadable | Inp
     if isinstance(error, av.error.ProtocolNotFoundError):
         return InputUnreadable(f"{name}: FFmpeg {version} knows no such protocol; use rtsp, http or a file")
     if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
-        return InputUnreadable(
+        return InputRefused(
             f"{name}: the server refuses user and password; check them, and percent-encode special characters"
         )
     if part.path is not None:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from streamrestore.errors import UsageError
+from streamrestore.frames import MasteringDisplay
 from streamrestore.settings import EncodeSettings
 
 _X26X_PRESETS = (
@@ -18,6 +20,39 @@ _X26X_PRESETS = (
 
 def _yuv(depths: tuple[int, ...], samplings: tuple[int, ...] = (420, 422, 444)) -> tuple[str, ...]:
     return tuple(f"yuv{s}p" + (f"{d}le" if d > 8 else "") for d in depths for s in samplings)
+
+
+@dataclass(frozen=True, slots=True)
+class HdrOption:
+    """How an encoder is told what display a video was graded on, and how bright it gets.
+
+    Attributes:
+        option: FFmpeg's name of the option that takes the encoder's own parameters.
+        display, light: names of the parameters.
+        whole: chromaticities in 1/50000 and luminances in 1/10000, instead of decimals.
+    """
+
+    option: str
+    display: str
+    light: str
+    whole: bool = True
+
+    def parameters(
+        self, mastering: MasteringDisplay | None, light_level: tuple[int, int] | None
+    ) -> list[str]:
+        """What the encoder is to be told, each as ``name=value``."""
+        found = []
+        if mastering is not None:
+            xy = [self._number(value, 50_000) for value in mastering.primaries]
+            red, green, blue, white = (f"({x},{y})" for x, y in zip(xy[::2], xy[1::2], strict=True))
+            least, most = (self._number(value, 10_000) for value in mastering.luminance)
+            found.append(f"{self.display}=G{green}B{blue}R{red}WP{white}L({most},{least})")
+        if light_level is not None and any(light_level):
+            found.append(f"{self.light}={light_level[0]},{light_level[1]}")
+        return found
+
+    def _number(self, value: Fraction, unit: int) -> str:
+        return str(round(value * unit)) if self.whole else f"{float(value):.6f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +70,7 @@ class CodecSpec:
         preset_option: FFmpeg's option for the preset.
         even: chroma that is subsampled wants an even size.
         options: set always.
+        hdr: how it is told what HDR10 says of a whole video; None if it cannot be.
     """
 
     name: str
@@ -47,6 +83,7 @@ class CodecSpec:
     preset_option: str = "preset"
     even: bool = True
     options: Mapping[str, str] = field(default_factory=dict)
+    hdr: HdrOption | None = None
 
 
 CODECS: Mapping[str, CodecSpec] = {
@@ -55,15 +92,18 @@ CODECS: Mapping[str, CodecSpec] = {
         CodecSpec(
             "h264", "libx264", (*_yuv((8, 10)), "gray", "gray10le"),
             crf=18, crf_max=51, preset="medium", presets=_X26X_PRESETS,
+            hdr=HdrOption("x264-params", "mastering-display", "cll"),
         ),
         CodecSpec(
             "hevc", "libx265",
             (*_yuv((8, 10, 12)), "gray", "gray10le", "gray12le", "gbrp", "gbrp10le", "gbrp12le"),
             crf=20, crf_max=51, preset="fast", presets=_X26X_PRESETS,
+            hdr=HdrOption("x265-params", "master-display", "max-cll"),
         ),
         CodecSpec(
             "av1", "libsvtav1", _yuv((8, 10), (420,)),
             crf=26, crf_max=63, preset="8", presets=tuple(str(n) for n in range(13, -1, -1)), even=False,
+            hdr=HdrOption("svtav1-params", "mastering-display", "content-light", whole=False),
         ),
         CodecSpec(
             "vp9", "libvpx-vp9", (*_yuv((8,), (420, 422, 440, 444)), "gbrp"),
@@ -101,7 +141,12 @@ def check_quality(spec: CodecSpec, settings: EncodeSettings) -> None:
         raise UsageError(f"--preset {settings.preset}: {spec.name} takes {allowed}")
 
 
-def encoder_options(spec: CodecSpec, settings: EncodeSettings) -> dict[str, str]:
+def encoder_options(
+    spec: CodecSpec,
+    settings: EncodeSettings,
+    mastering: MasteringDisplay | None = None,
+    light_level: tuple[int, int] | None = None,
+) -> dict[str, str]:
     """Options of the encoder for checked settings; `threads` alone decides about parallelism."""
     options = dict(spec.options)
     crf = spec.crf if settings.crf is None else settings.crf
@@ -112,4 +157,8 @@ def encoder_options(spec: CodecSpec, settings: EncodeSettings) -> dict[str, str]
         options[spec.preset_option] = preset
     if spec.name == "hevc":  # x265 would size its thread pool by the machine, and write to stderr
         options["x265-params"] = f"log-level=error:pools={settings.threads}"
+    if spec.hdr is not None:
+        before = options.get(spec.hdr.option)
+        told = [*filter(None, [before]), *spec.hdr.parameters(mastering, light_level)]
+        options |= {spec.hdr.option: ":".join(told)} if told else {}
     return options

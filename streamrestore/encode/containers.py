@@ -14,6 +14,8 @@ from streamrestore.errors import UnsupportedOutput, UsageError
 from streamrestore.frames import PixelFormat
 from streamrestore.settings import EncodeSettings
 
+_MEANING = ("stereo 3D", "spherical projection")
+
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
@@ -28,9 +30,9 @@ class ContainerSpec:
         rotation: holds a display matrix.
         variable_rate: holds frames at any time; otherwise every frame lasts one tick.
         edit_lists: frames before time zero stay hidden; elsewhere they would be shown.
-        tags: holds metadata of the whole file.
-        stream_tags: holds metadata of streams, a time code among them.
-        chapters: holds chapters.
+        colors: stores colour tags by itself; otherwise the codec has to.
+        time_code: holds a time code beside the video.
+        beside: what is held beside the video even if the coded pictures do not say it.
         cover: holds a picture beside the video.
         attachments: holds files, such as fonts; cover art is one of them.
         offsets: its streams may begin at different times; otherwise all begin at 0.
@@ -44,17 +46,26 @@ class ContainerSpec:
     rotation: bool = True
     variable_rate: bool = True
     edit_lists: bool = False
-    tags: bool = True
-    stream_tags: bool = True
-    chapters: bool = True
+    colors: bool = True
+    time_code: bool = True
+    beside: tuple[str, ...] = _MEANING
     cover: bool = False
     attachments: bool = False
     offsets: bool = True
 
 
-# Without the movie time scale an edit list rounds the start to 1/1000 s.
-_MOV = {"movflags": "+faststart", "movie_timescale": "90000"}
-_MP4 = ContainerSpec("mp4", "mp4", ("h264", "hevc", "av1", "ffv1"), _MOV, edit_lists=True, cover=True)
+# Without the movie time scale an edit list rounds the start to 1/1000 s; Dolby Vision, stereo 3D and
+# spherical projections are "unofficial".
+_MOV = {"movflags": "+faststart", "movie_timescale": "90000", "strict": "unofficial"}
+_MP4 = ContainerSpec(
+    "mp4",
+    "mp4",
+    ("h264", "hevc", "av1", "ffv1"),
+    _MOV,
+    edit_lists=True,
+    beside=(*_MEANING, "Dolby Vision"),
+    cover=True,
+)
 _MOV_SPEC = ContainerSpec("mov", "mov", ("h264", "hevc"), _MOV, edit_lists=True)
 _TS = ContainerSpec(
     "ts",
@@ -62,16 +73,23 @@ _TS = ContainerSpec(
     ("h264", "hevc"),
     b_frames=False,
     rotation=False,
-    tags=False,
-    stream_tags=False,
-    chapters=False,
+    colors=False,
+    time_code=False,
+    beside=(),
 )
 
 CONTAINERS: Mapping[str, ContainerSpec] = {
     ".mp4": _MP4,
     ".m4v": _MP4,
     ".mov": _MOV_SPEC,
-    ".mkv": ContainerSpec("mkv", "matroska", ("h264", "hevc", "av1", "ffv1"), cover=True, attachments=True),
+    ".mkv": ContainerSpec(
+        "mkv",
+        "matroska",
+        ("h264", "hevc", "av1", "ffv1"),
+        beside=(*_MEANING, "Dolby Vision"),
+        cover=True,
+        attachments=True,
+    ),
     ".webm": ContainerSpec("webm", "webm", ("vp9", "av1")),
     ".avi": ContainerSpec(
         "avi",
@@ -80,8 +98,9 @@ CONTAINERS: Mapping[str, ContainerSpec] = {
         b_frames=False,
         rotation=False,
         variable_rate=False,
-        stream_tags=False,
-        chapters=False,
+        colors=False,
+        time_code=False,
+        beside=(),
         offsets=False,
     ),
     ".ts": _TS,

@@ -10,12 +10,13 @@ from typing import Any
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from streamrestore.encode.check import same_file
+from streamrestore.encode.check import refuse_losses, same_file
 from streamrestore.encode.containers import ContainerSpec, find_container
 from streamrestore.encode.partial import Partial
 from streamrestore.encode.passengers import REFUSED, Passengers
-from streamrestore.encode.passthrough import codec_name, describe, open_source, plan_passthrough
-from streamrestore.encode.tags import copy_container, display_notes
+from streamrestore.encode.passthrough import plan_passthrough
+from streamrestore.encode.streams import codec_name, describe, open_source
+from streamrestore.encode.tags import copy_container, display_notes, lost_tags, muxer_options
 from streamrestore.encode.times import choose_shift
 from streamrestore.errors import Interrupted, OutputError, UnsupportedOutput
 from streamrestore.seams import SinkReport, SourceInfo
@@ -58,9 +59,10 @@ def copy_file(
         raise CannotCopy(f"{spec.name} holds a constant frame rate only: video from elsewhere is encoded")
     with Partial(path, overwrite=settings.overwrite) as partial, partial.translated():
         with open_source(source_path) as probe:
-            plan = plan_passthrough(probe, spec)
+            plan = plan_passthrough(probe, spec, info)
         if info.video.index not in plan.copied:
             raise CannotCopy(f"{spec.name} does not hold {info.video.codec} video as it is")
+        refuse_losses(path, source_path, spec, plan, settings, info)
         start = max(info.video.start or Fraction(0), Fraction(0))
         shift = choose_shift(info, spec, start)
         passengers = Passengers(source_path, plan, spec, shift)
@@ -83,10 +85,10 @@ def _copy(
     plays: Callable[[Path], bool],
 ) -> SinkReport:
     source, video = passengers.source, passengers.source.streams[info.video.index]
-    output = partial.open(spec.format, spec.options)
+    output = partial.open(spec.format, muxer_options(spec, source))
     passengers.board(output, range(len(source.streams)))
     passengers.start()
-    lost = copy_container(source, output, spec, shift, remark)
+    copy_container(source, output, shift, remark)
     output.start_encoding()
     shown = 0
     for packet, is_shown in _watch(passengers.until(None), passengers, spec, info):
@@ -103,7 +105,10 @@ def _copy(
     name = codec_name(video)
     notes = [
         f"nothing was restored: {describe(video)} is copied as it is",
-        *display_notes(spec, name, info.rotation, info.sample_aspect_ratio),
+        *display_notes(spec, name, info.rotation, info.display_matrix, info.sample_aspect_ratio),
+        *_beside_notes(spec, info),
+        *passengers.notes(),
+        *lost_tags(source, partial.path, spec, passengers.counts.keys(), remark),
     ]
     return SinkReport(
         path=partial.target,
@@ -111,9 +116,18 @@ def _copy(
         codec=f"{name} (copied)",
         bytes=partial.commit(),
         copied=dict(sorted(passengers.counts.items())),
-        dropped=(*lost, *passengers.lost()),
-        notes=(*notes, *passengers.notes()),
+        dropped=tuple(passengers.lost()),
+        notes=tuple(notes),
         losses=passengers.losses,
+    )
+
+
+def _beside_notes(spec: ContainerSpec, info: SourceInfo) -> list[str]:
+    """What is said of the pictures beside them, and not there."""
+    words = ("Dolby Vision", "stereo 3D", "spherical projection")
+    left = [word for word in words if word in info.side_data and word not in spec.beside]
+    return (
+        [f"{', '.join(left)}: {spec.name} keeps what the coded pictures say of it, no more"] if left else []
     )
 
 

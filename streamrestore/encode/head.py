@@ -18,17 +18,15 @@ from streamrestore.encode.check import OutputPlan
 from streamrestore.encode.codecs import CodecSpec, encoder_options
 from streamrestore.encode.containers import ContainerSpec
 from streamrestore.encode.pictures import Layout, plan_layout, tag
-from streamrestore.encode.tags import display_notes
+from streamrestore.encode.rates import nominal_rate, sane_rate
+from streamrestore.encode.tags import color_notes, display_notes
 from streamrestore.encode.times import choose_shift
-from streamrestore.frames import ColorInfo, FrameBatch, PixelFormat
+from streamrestore.frames import ColorInfo, FrameBatch, MasteringDisplay, PixelFormat
 from streamrestore.seams import SourceInfo
 from streamrestore.settings import EncodeSettings
 
 _COARSE, _FINEST = Fraction(1, 10), Fraction(1, 1_000_000)
 _AV1_MAX_RATE = Fraction(240)  # SVT-AV1 refuses more
-_USUAL_RATE = Fraction(25)
-_USUAL_RATES = [Fraction(rate) for rate in (5, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240)]
-_USUAL_RATES += [rate * 1000 / 1001 for rate in _USUAL_RATES if rate in (15, 24, 30, 48, 60, 120, 240)]
 _CHROMA_LOCATIONS = ("unspecified", "left", "center", "topleft", "top", "bottomleft", "bottom")
 
 
@@ -43,6 +41,8 @@ class VideoHead:
         rate: pictures per second, for headers and rate control.
         tick: of the encoder's clock, in seconds.
         shift: seconds by which all times of the source are moved, those of copied streams included.
+        display_matrix: FFmpeg's nine numbers, if the source has them: `rotation`, and mirrored or not.
+        side_data, mastering, light_level: as in `SourceInfo`.
     """
 
     width: int
@@ -54,6 +54,10 @@ class VideoHead:
     rate: Fraction
     tick: Fraction
     shift: Fraction
+    display_matrix: tuple[int, ...] = ()
+    side_data: tuple[str, ...] = ()
+    mastering: MasteringDisplay | None = None
+    light_level: tuple[int, int] | None = None
 
 
 def video_head(
@@ -65,9 +69,8 @@ def video_head(
         info: of the source.
         alone: no other stream is copied beside the video.
     """
-    rate = _sane_rate(info.rate, first)
-    if not container.variable_rate:
-        rate = _nominal_rate(rate, first)
+    duration = first.frames[0].duration * first.time_base
+    rate = (sane_rate if container.variable_rate else nominal_rate)(info.rate, duration)
     start = first.frames[0].pts * first.time_base
     return VideoHead(
         width=first.width,
@@ -79,6 +82,10 @@ def video_head(
         rate=rate,
         tick=_sane_tick(first.time_base) if container.variable_rate else 1 / rate,
         shift=choose_shift(info, container, start, alone=alone),
+        display_matrix=info.display_matrix,
+        side_data=info.side_data,
+        mastering=info.mastering,
+        light_level=info.light_level,
     )
 
 
@@ -90,8 +97,22 @@ def layout_of(head: VideoHead, plan: OutputPlan) -> Layout:
 def head_notes(head: VideoHead, plan: OutputPlan) -> list[str]:
     """What of the pictures the codec and the container change or lose, in words."""
     layout = layout_of(head, plan)
-    display = display_notes(plan.container, plan.codec.name, head.rotation, head.sample_aspect_ratio)
-    return [*filter(None, [layout.note]), *display]
+    container, codec = plan.container, plan.codec.name
+    notes = [layout.note] if layout.note else []
+    if head.shift and not container.offsets:
+        notes.append(
+            f"times begin at 0 in {container.name}; those of the input, at {float(-head.shift):.3f} s"
+        )
+    notes += display_notes(container, codec, head.rotation, head.display_matrix, head.sample_aspect_ratio)
+    notes += color_notes(container, codec, layout.color)
+    return notes + _side_data_notes(head, plan.codec)
+
+
+def _side_data_notes(head: VideoHead, codec: CodecSpec) -> list[str]:
+    """What pictures carry beside their samples, and new ones do not."""
+    told = {"mastering display": head.mastering, "content light level": head.light_level}
+    left = [word for word in head.side_data if codec.hdr is None or told.get(word) is None]
+    return [f"{', '.join(left)}: cannot be written with {codec.name}; lost"] if left else []
 
 
 def add_video(
@@ -100,7 +121,7 @@ def add_video(
     """Add the video to an output whose header is not written yet; its encoder is not open yet."""
     container, codec = plan.container, plan.codec
     layout = layout_of(head, plan)
-    options = encoder_options(codec, settings)
+    options = encoder_options(codec, settings, head.mastering, head.light_level)
     if codec.name == "av1":
         os.environ.setdefault("SVT_LOG", "1")  # it writes to stderr by itself: errors only
     if 0 < head.color.chroma_location < len(_CHROMA_LOCATIONS):
@@ -119,7 +140,9 @@ def add_video(
         context.max_b_frames = 0
     if codec.name == "hevc" and container.edit_lists:
         context.codec_tag = "hvc1"  # what players of Apple ask for
-    if head.rotation and container.rotation:
+    if head.display_matrix and container.rotation:
+        stream.set_display_matrix(head.display_matrix)
+    elif head.rotation and container.rotation:
         stream.set_display_rotation(head.rotation)
     return stream
 
@@ -143,15 +166,6 @@ def _has_avx512() -> bool:
     return False
 
 
-def _sane_rate(rate: Fraction | None, batch: FrameBatch) -> Fraction:
-    """A frame rate for the encoder's rate control and for headers."""
-    if rate is None and batch.frames and batch.frames[0].duration:
-        rate = 1 / (batch.frames[0].duration * batch.time_base)
-    if rate is None or not 0 < rate <= 1000:
-        return _USUAL_RATE
-    return rate.limit_denominator(100_000)
-
-
 def _sane_tick(base: Fraction) -> Fraction:
     """The clock of the source, unless encoders or mp4 (32 bits for a duration) cannot count in it.
 
@@ -160,14 +174,3 @@ def _sane_tick(base: Fraction) -> Fraction:
     if base > _COARSE:
         return base / math.ceil(base * 1000)
     return max(base, _FINEST)
-
-
-def _nominal_rate(rate: Fraction, batch: FrameBatch) -> Fraction:
-    """The usual rate that an average means: lost frames and a long last one make it inexact."""
-    duration = batch.frames[0].duration * batch.time_base
-    guesses = [(1 / duration, Fraction(1, 2000))] if duration else []
-    for guess, tolerance in (*guesses, (rate, Fraction(1, 200))):
-        near = min(_USUAL_RATES, key=lambda usual: abs(usual - guess))
-        if abs(near - guess) < near * tolerance:
-            return near
-    return rate

@@ -15,7 +15,7 @@ from streamrestore.encode.check import OutputPlan
 from streamrestore.encode.head import VideoHead, add_video, head_notes
 from streamrestore.encode.partial import Partial
 from streamrestore.encode.passengers import Passengers
-from streamrestore.encode.tags import copy_container, copy_stream
+from streamrestore.encode.tags import copy_container, copy_stream, lost_tags, muxer_options
 from streamrestore.errors import OutputError
 from streamrestore.seams import SinkReport, SourceInfo
 from streamrestore.settings import EncodeSettings
@@ -53,7 +53,6 @@ class Muxer:
         self._output: OutputContainer | None = None
         self._video: VideoStream | None = None
         self._passengers: Passengers | None = None
-        self._dropped: list[str] = []
         self._notes: list[str] = []
 
     def start(self, head: VideoHead) -> VideoStream:
@@ -64,12 +63,13 @@ class Muxer:
         """
         source: InputContainer | None = None
         spec, copies = self._plan.container, self._plan.passengers
-        output = self._output = self._partial.open(spec.format, spec.options)
         main = self._info.video.index
         if self._source_path is not None and copies is not None:
             self._passengers = Passengers(self._source_path, copies, spec, head.shift)
-            self._passengers.board(output, range(main))
             source = self._passengers.source
+        output = self._output = self._partial.open(spec.format, muxer_options(spec, source))
+        if self._passengers is not None:
+            self._passengers.board(output, range(main))
         self._video = add_video(output, head, self._plan, self._settings)
         self._notes += head_notes(head, self._plan)
         if self._passengers is not None and source is not None:
@@ -77,7 +77,7 @@ class Muxer:
             self._passengers.board(output, range(main + 1, len(source.streams)))
             self._passengers.tick = head.tick
             self._passengers.start()
-        self._dropped += copy_container(source, output, spec, head.shift, self._remark)
+        copy_container(source, output, head.shift, self._remark)
         output.start_encoding()
         return self._video
 
@@ -111,6 +111,10 @@ class Muxer:
             for packet in passengers.until(None):
                 passengers.mux(self._output, packet)
         self._output.close()
+        source, streams = None, {self._info.video.index}
+        if passengers is not None:
+            source, streams = passengers.source, streams | passengers.counts.keys()
+        lost = lost_tags(source, self._partial.path, self._plan.container, streams, self._remark)
         size = self._partial.commit()
         if passengers is not None:
             passengers.close()
@@ -120,8 +124,8 @@ class Muxer:
             codec=self._plan.codec.name,
             bytes=size,
             copied=dict(sorted(passengers.counts.items())) if passengers else {},
-            dropped=(*self._dropped, *(passengers.lost() if passengers else ())),
-            notes=(*self._notes, *notes, *(passengers.notes() if passengers else ())),
+            dropped=tuple(passengers.lost() if passengers else ()),
+            notes=(*self._notes, *notes, *(passengers.notes() if passengers else ()), *lost),
             losses=passengers.losses if passengers else {},
         )
 

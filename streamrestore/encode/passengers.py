@@ -14,16 +14,10 @@ from av.packet import Packet
 from av.stream import Discard, Stream
 
 from streamrestore.encode.containers import ContainerSpec
-from streamrestore.encode.passthrough import (
-    Plan,
-    add_copy,
-    codec_name,
-    describe,
-    is_cover,
-    open_source,
-    read_packets,
-)
-from streamrestore.encode.times import fill_dts
+from streamrestore.encode.passthrough import Plan
+from streamrestore.encode.streams import add_copy, codec_name, describe, open_source, read_packets
+from streamrestore.encode.tags import is_cover
+from streamrestore.encode.times import fill_dts, fill_durations, without_hidden
 from streamrestore.errors import UnsupportedOutput
 
 REFUSED = (av.error.InvalidDataError, av.error.PatchWelcomeError, av.error.ArgumentError)
@@ -58,6 +52,7 @@ class Passengers:
         self.tick = Fraction(1, 25)
         self._losses: Counter[str] = Counter()
         self._moved = 0
+        self._hidden: Counter[int] = Counter()
         self._copies: dict[int, Stream] = {}
         self._packets: Iterator[Packet[Any]] = iter(())
         self._next: Packet[Any] | None = None
@@ -89,7 +84,9 @@ class Passengers:
                 stream.discard = Discard.all
         if streams:
             packets = read_packets(self.source, streams, self._losses)
-            self._packets = fill_dts(packet for packet in packets if not _is_pause(packet))
+            packets = fill_durations(fill_dts(packet for packet in packets if not _is_pause(packet)))
+            hides = (lambda time: time + self._shift < 0) if self._spec.edit_lists else (lambda _: False)
+            self._packets = without_hidden(packets, hides, self._hidden)
         self._next = next(self._packets, None)
 
     def until(self, limit: Fraction | None) -> Iterator[Packet[Any]]:
@@ -149,9 +146,13 @@ class Passengers:
 
     def notes(self) -> list[str]:
         """What was changed, in words."""
-        if not self._moved:
-            return []
-        return [f"{self._moved} packets of copied streams whose time did not increase were moved"]
+        notes = []
+        if self._moved:
+            notes.append(f"{self._moved} packets of copied streams whose time did not increase were moved")
+        if self._hidden:
+            total = sum(self._hidden.values())
+            notes.append(f"{total} packets of sound that an edit list of the input hides are left out")
+        return notes
 
     def _date(self, packet: Packet[Any]) -> None:
         """Give a packet the times that it lacks."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -64,6 +65,48 @@ def _count_back(packets: list[Packet[Any]], known: int) -> None:
         assert packet.pts is not None
         known = min(packet.pts, known - max(1, packet.duration or 0))
         packet.dts = known
+
+
+def fill_durations(packets: Iterable[Packet[Any]]) -> Iterator[Packet[Any]]:
+    """The same packets, with durations for sound that has none (ALAC in matroska): the step before.
+
+    Without one, the edit list that mp4 writes ends before the last packet.
+    """
+    before: dict[int, int] = {}
+    for packet in packets:
+        if packet.stream.type == "audio" and packet.dts is not None:
+            if not packet.duration:
+                packet.duration = max(0, packet.dts - before.get(packet.stream_index, packet.dts))
+            before[packet.stream_index] = packet.dts
+        yield packet
+
+
+def without_hidden(
+    packets: Iterable[Packet[Any]], hidden_again: Callable[[Fraction], bool], left_out: Counter[int]
+) -> Iterator[Packet[Any]]:
+    """The same packets but for sound that an edit list hides, and that would be heard in the output.
+
+    The last packet before the first that is heard stays: its decoder needs it.
+
+    Args:
+        hidden_again: whether the output hides what begins at a time, in seconds of the source.
+        left_out: is told how many of each stream are missing.
+    """
+    begun: set[int] = set()
+    held: dict[int, Packet[Any]] = {}
+    for packet in packets:
+        index = packet.stream_index
+        if packet.stream.type != "audio" or not packet.is_discard:
+            if index in held:
+                yield held.pop(index)
+            begun.add(index)
+            yield packet
+        elif packet.pts is not None and hidden_again(packet.pts * packet.time_base) and index not in begun:
+            yield packet
+        else:
+            left_out[index] += index in begun or index in held
+            if index not in begun:
+                held[index] = packet
 
 
 def keep_rising(segments: Iterable[Sequence[int]]) -> tuple[list[int], int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import Any
 
 from av.packet import Packet
@@ -12,6 +11,7 @@ from av.video.stream import VideoStream
 from streamrestore.encode.check import OutputPlan
 from streamrestore.encode.head import VideoHead, layout_of
 from streamrestore.encode.pictures import PictureWriter, ffmpeg_name
+from streamrestore.encode.rates import refuse_uneven
 from streamrestore.encode.times import date_packets
 from streamrestore.errors import UnsupportedOutput
 from streamrestore.frames import Frame, FrameBatch
@@ -95,14 +95,9 @@ class VideoEncoder:
     def _time(self, frame: Frame, batch: FrameBatch) -> int:
         """Time of a frame in ticks of the encoder, its duration noted."""
         tick = self._head.tick
-        exact = (frame.pts * batch.time_base + self._head.shift) / tick
-        ticks = round(exact)
-        off = abs(exact - ticks) * tick
-        if not self._container.variable_rate and off > _tolerance(batch.time_base):
-            raise UnsupportedOutput(
-                f"{self._container.name} holds a constant frame rate only, and frame {self._at} is "
-                f"{float(off) * 1000:.1f} ms off {float(self._head.rate):.3f} frames/s; write mkv or mp4"
-            )
+        place = (frame.pts * batch.time_base + self._head.shift) / tick
+        refuse_uneven(place, self._container, 1 / tick, batch.time_base, self._at)
+        ticks = round(place)
         if self._last is not None and ticks <= self._last:
             ticks = self._last + 1
             self.moved += 1
@@ -114,8 +109,3 @@ class VideoEncoder:
 def moved_note(count: int) -> list[str]:
     """What to tell of pictures whose time was moved."""
     return [f"{count} timestamps that did not increase were moved by a tick"] if count else []
-
-
-def _tolerance(base: Fraction) -> Fraction:
-    """How far a frame may be off the grid: the rounding of its own clock, in seconds."""
-    return base + Fraction(1, 10_000)

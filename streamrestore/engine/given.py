@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from streamrestore.errors import UsageError
-from streamrestore.frames import Frame, FrameBatch, PixelFormat
+from streamrestore.frames import LARGEST, SMALLEST, Frame, FrameBatch, PixelFormat
 from streamrestore.restore.branch import BranchRunner
 from streamrestore.route.router import Router
 from streamrestore.route.views import Views
@@ -18,9 +18,6 @@ from streamrestore.windows import Signature, signature
 
 Frames = TypeVar("Frames", bound=Any)
 """uint8 (T, H, W, 3) array or tensor, float (T, 3, H, W) array or tensor, or a `FrameBatch`."""
-
-SMALLEST, LARGEST = 16, 8192
-"""Sides of a picture, in pixels."""
 
 COARSE = 144
 """Samples of a side that are enough to see a scene cut."""

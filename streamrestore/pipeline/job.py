@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from streamrestore import __version__
 from streamrestore.decode import input_files, open_source
 from streamrestore.encode import CannotCopy, OutputPlan, check_output, copy_file, join_segments, video_head
-from streamrestore.engine import LARGEST, SMALLEST, Restorer
+from streamrestore.engine import Restorer
 from streamrestore.errors import DamagedInput, InputError, Interrupted, UnsupportedVideo, UsageError
-from streamrestore.frames import HDR_TRANSFERS, NOT_YCBCR
+from streamrestore.frames import HDR_TRANSFERS, LARGEST, NOT_YCBCR, SMALLEST
 from streamrestore.pipeline.done import job_files, remark_of
 from streamrestore.pipeline.making import Task
 from streamrestore.pipeline.manifest import Manifest
@@ -179,7 +180,7 @@ class _Job:
             frames_restored=plan.frames_restored,
             copied=copied,
             clips=plan.clips,
-            streams=_streams(info, sink, copied),
+            streams=_streams(info, sink, copied, self.source_path is not None),
             losses={**plan.losses, **sink.losses},
             assumed=info.color.coding(info.format, width, height).assumed,
             notes=(
@@ -202,15 +203,24 @@ class _Job:
         )
 
 
-def _streams(info: SourceInfo, report: SinkReport, copied: bool) -> tuple[StreamReport, ...]:
+def _streams(info: SourceInfo, report: SinkReport, copied: bool, is_file: bool) -> tuple[StreamReport, ...]:
     """What became of each stream."""
+    unread = "" if is_file else "only files are read once more for their other streams"
     rows = []
     for stream in info.streams:
         packets = report.copied.get(stream.index, 0)
-        is_video = stream.index == info.video.index
-        why = next((text for text in report.dropped if f" stream {stream.index} (" in text), "")
-        outcome = "restored" if is_video and not copied else "copied" if packets else "dropped"
-        rows.append(StreamReport(stream.index, stream.kind, stream.codec, outcome, packets, why))  # type: ignore[arg-type]
+        if stream.index == info.video.index and not copied:
+            rows.append(StreamReport(stream.index, stream.kind, stream.codec, "restored"))
+            continue
+        why = next((text for text in report.dropped if f" stream {stream.index} (" in text), unread)
+        is_data = stream.kind == "data" and not packets
+        outcome: Literal["dropped", "converted", "copied"] = (
+            "dropped" if why else "converted" if is_data else "copied"
+        )
+        codec = stream.codec or stream.metadata.get("filename", "")
+        rows.append(
+            StreamReport(stream.index, stream.kind, codec, outcome, packets, why.partition("): ")[2] or why)
+        )
     return tuple(rows)
 
 
@@ -237,21 +247,18 @@ def _check_pictures(info: SourceInfo, hdr: str) -> None:
 
 def _hdr_coding(info: SourceInfo) -> str:
     """How brightness of high dynamic range is coded, in words; empty for SDR."""
-    marked = "Dolby Vision" if "Dolby Vision" in info.hdr_metadata else ""
+    marked = "Dolby Vision" if "Dolby Vision" in info.side_data else ""
     return HDR_TRANSFERS.get(info.color.transfer, marked)
 
 
 def _picture_notes(plan: Plan, settings: JobSettings, *, copied: bool) -> list[str]:
-    """What became of fields, and of what pictures of high dynamic range carry beside their samples."""
+    """What became of fields."""
     notes = plan.scan_notes
     if plan.scan_words and copied:
         notes = [f"{plan.scan_words}: copied as it is"]
     if settings.restore.interlaced == "bwdif" and (copied or plan.why_kept):
         why = "it was copied; --force-encode deinterlaces it" if plan.deinterlace else plan.why_kept
         notes.append(f"--interlaced bwdif did nothing: {why}")
-    if plan.info.hdr_metadata and not copied:
-        left = ", ".join(plan.info.hdr_metadata)
-        notes.append(f"HDR metadata ({left}) cannot be written; colour tags are")
     return notes
 
 

@@ -48,7 +48,8 @@ class StreamReport(msgspec.Struct, frozen=True):
     index: int
     kind: str
     codec: str
-    outcome: Literal["restored", "copied", "dropped"]
+    outcome: Literal["restored", "copied", "converted", "dropped"]
+    """Converted: what it says stands elsewhere (tracks of chapters and of a time code)."""
     packets: int = 0
     why: str = ""
 

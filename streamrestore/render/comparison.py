@@ -13,6 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -69,6 +70,7 @@ def compare_files(
         a, b = (stack.enter_context(open_source(spec)) for spec in (first, second))
         _check_sizes(a, b)
         layout = Layout.of(a.info.displayed_size, mode)
+        settings = msgspec.structs.replace(settings, drop_unsupported=True)  # it shows; it need not keep
         sink = FileSink(output, _info(a.info, layout), settings, source_path=path)
         stack.callback(sink.abort)
         begin = time.monotonic()
@@ -266,6 +268,10 @@ def _info(info: SourceInfo, layout: Layout) -> SourceInfo:
         rotation=0,
         interlaced=False,
         sample_aspect_ratio=Fraction(1),
+        side_data=(),
+        mastering=None,
+        light_level=None,
+        display_matrix=(),
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -76,6 +78,33 @@ def test_handlers_are_given_back():
         assert signal.getsignal(signal.SIGINT) is not before[0]
         interrupts.check()
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_waits_is_told(number, capfd):
+    """In another thread, once, by which signal."""
+    told = queue.SimpleQueue()
+    with Interrupts(on_ask=lambda: told.put(threading.current_thread())) as interrupts:
+        signal.raise_signal(number)
+        assert told.get(timeout=10) is not threading.main_thread()
+        signal.raise_signal(signal.SIGTERM)
+    assert interrupts.by == number
+    assert told.empty()
+    assert "stopping" in capfd.readouterr().err
+
+
+def test_hangup(capfd):
+    """Each one is told, and none asks to stop; who does not care keeps what was."""
+    told = queue.SimpleQueue()
+    with Interrupts(on_hangup=lambda: told.put(True)) as interrupts:
+        for _ in range(2):
+            signal.raise_signal(signal.SIGHUP)
+            assert told.get(timeout=10)
+        assert not interrupts.asked()
+    assert capfd.readouterr().err == ""
+    before = signal.getsignal(signal.SIGHUP)
+    with Interrupts():
+        assert signal.getsignal(signal.SIGHUP) is before
 
 
 def test_check_raises_once_asked(capfd):

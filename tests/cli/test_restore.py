@@ -291,6 +291,23 @@ class TestReal:
         assert json.loads((videos / "r.json").read_text())["copied"]
         assert len(read_planes(videos / "r.mp4").planes) == 3
 
+    def test_streams_are_left_out_only_where_it_is_allowed(self, videos):
+        """The run stops before it starts; allowed to, it goes on, and lists what is missing."""
+        write_video(videos / "loud.mp4", frames=3, size=(32, 24), audio=True)
+        arguments = (videos / "loud.mp4", "-o", videos / "r.webm", "--report", videos / "r.json", *QUICK)
+
+        refused = invoke(*arguments)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert "cannot hold all streams" in refused.stderr
+        assert "audio stream 1 (aac, und): webm does not take it" in refused.stderr
+        assert "write mkv, or give --drop-unsupported to leave them out" in refused.stderr
+        assert not (videos / "r.webm").exists()
+
+        result = invoke(*arguments, "--drop-unsupported")
+        assert result.exit_code == 0, result.stderr
+        assert "left out: stream 1, audio aac: webm does not take it" in result.stdout
+        assert json.loads((videos / "r.json").read_text())["streams"][1]["outcome"] == "dropped"
+
     def test_several_with_real_failures(self, videos):
         """A text among videos; a name that is no text."""
         (videos / "b.mp4").write_text("no video")

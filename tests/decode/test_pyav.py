@@ -258,6 +258,23 @@ class TestTags:
         assert batch.displayed_size == ((32, 64) if degrees % 180 else (64, 32))
         assert same(list(batch.frames), written)
 
+    @pytest.mark.parametrize(("turns", "rotation"), [(0, 0), (90, 270), (180, 180), (270, 90)])
+    def test_mirrored(self, tmp_path: Path, turns: int, rotation: int) -> None:
+        """Only the lower edge counts: a mirror alone is no rotation, though FFmpeg calls it one by 180."""
+        with av.open(str(tmp_path / "a.mp4"), "w") as out:
+            stream = out.add_stream("libx264", rate=25)
+            stream.width, stream.height = 64, 48
+            stream.set_display_rotation(turns, hflip=True)
+            picture = to_frame(random_planes("yuv420p", (64, 48)), "yuv420p", (64, 48))
+            out.mux([*stream.encode(picture), *stream.encode(None)])
+
+        with open_source(tmp_path / "a.mp4") as source:
+            (batch,) = source
+
+        assert batch.rotation == source.info.rotation == rotation
+        a, b, _, c, d, *_ = source.info.display_matrix
+        assert a * d < b * c
+
     def test_pixels_that_are_not_square(self, tmp_path: Path) -> None:
         """The sample aspect ratio is the stream's; 1 if it has none."""
         write_video(tmp_path / "a.mp4", sample_aspect_ratio=Fraction(64, 45), frames=2)

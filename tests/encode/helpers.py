@@ -84,7 +84,7 @@ def restore(
 ) -> SinkReport:
     """Send a file through the sink with every frame as it is."""
     info, batches = read_source(source)
-    settings.setdefault("threads", 1)
+    settings = {"threads": 1, "drop_unsupported": True} | settings
     if settings.get("codec", "auto") in ("auto", "h264", "hevc") and target.suffix.lower() != ".webm":
         settings.setdefault("preset", "ultrafast")
     sink = FileSink(

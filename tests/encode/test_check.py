@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -13,6 +14,7 @@ from streamrestore.encode import check_output
 from streamrestore.encode.codecs import CODECS, check_quality, encoder_options
 from streamrestore.encode.containers import CONTAINERS, find_container
 from streamrestore.errors import OutputError, OutputExists, UnsupportedOutput, UsageError
+from streamrestore.frames import MasteringDisplay
 from streamrestore.seams import SourceInfo
 from streamrestore.settings import EncodeSettings
 from tests.encode.helpers import read_source
@@ -40,10 +42,22 @@ def test_good_output_leaves_no_trace(source: tuple[Path, SourceInfo], tmp_path: 
     assert plan.passengers.copied == (1,)
 
 
-def test_what_will_be_dropped_is_known(source: tuple[Path, SourceInfo], tmp_path: Path) -> None:
-    """Before the start, with the reason."""
+def test_losses_are_refused(source: tuple[Path, SourceInfo], tmp_path: Path) -> None:
+    """Before the start, with every stream, the reason, and two ways out."""
     path, info = source
-    plan = check_output(tmp_path / "out.webm", path, EncodeSettings(), info)
+    with pytest.raises(UnsupportedOutput) as caught:
+        check_output(tmp_path / "out.webm", path, EncodeSettings(), info)
+    assert str(caught.value) == (
+        f"{tmp_path / 'out.webm'}: webm cannot hold all streams of {path} (audio stream 1 (aac, und): "
+        "webm does not take it); write mkv, or give --drop-unsupported to leave them out"
+    )
+    assert [p.name for p in tmp_path.iterdir()] == ["in"]
+
+
+def test_what_will_be_dropped_is_known(source: tuple[Path, SourceInfo], tmp_path: Path) -> None:
+    """Where it is allowed."""
+    path, info = source
+    plan = check_output(tmp_path / "out.webm", path, EncodeSettings(drop_unsupported=True), info)
     assert plan.passengers is not None
     (line,) = plan.passengers.dropped
     assert line.startswith("audio stream 1 (aac, und): webm does not take it")
@@ -152,6 +166,42 @@ def test_codec_table_is_true(name: str) -> None:
     options = {option.name for option in (*supported.generic, *supported.private)}
     assert set(encoder_options(spec, EncodeSettings())) <= options
     check_quality(spec, EncodeSettings(crf=spec.crf, preset=spec.preset))
+
+
+@pytest.mark.parametrize(
+    ("codec", "option", "told"),
+    [
+        (
+            "h264", "x264-params",
+            "mastering-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):cll=1000,400",
+        ),
+        (
+            "hevc", "x265-params",
+            (
+                "log-level=error:pools=2:master-display=G(13250,34500)B(7500,3000)R(34000,16000)"
+                "WP(15635,16450)L(10000000,50):max-cll=1000,400"
+            ),
+        ),
+        (
+            "av1", "svtav1-params",
+            (
+                "mastering-display=G(0.265000,0.690000)B(0.150000,0.060000)R(0.680000,0.320000)"
+                "WP(0.312700,0.329000)L(1000.000000,0.005000):content-light=1000,400"
+            ),
+        ),
+    ],
+)  # fmt: skip
+def test_encoders_are_told_of_light(codec: str, option: str, told: str) -> None:
+    """Each in its own words, and nothing where nothing is known."""
+    numbers = (0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329)
+    primaries = tuple(Fraction(number).limit_denominator(50_000) for number in numbers)
+    display = MasteringDisplay(primaries, (Fraction(1, 200), Fraction(1000)))
+
+    options = encoder_options(CODECS[codec], EncodeSettings(), display, (1000, 400))
+
+    assert options[option] == told
+    dark = encoder_options(CODECS[codec], EncodeSettings(), None, (0, 0))
+    assert dark == encoder_options(CODECS[codec], EncodeSettings())
 
 
 @pytest.mark.parametrize("extension", CONTAINERS)

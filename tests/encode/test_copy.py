@@ -10,11 +10,13 @@ import av
 import numpy as np
 import pytest
 
+from streamrestore.decode import open_source
 from streamrestore.encode import CannotCopy, copy_file
 from streamrestore.errors import Interrupted, OutputError, OutputExists, UsageError
 from streamrestore.frames import Frame, FrameBatch
 from streamrestore.seams import SinkReport, SourceInfo, StreamInfo
 from streamrestore.settings import EncodeSettings
+from tests.encode.boxes import add_to_sample_entry
 from tests.encode.helpers import ffprobe, packet_hashes, pixel_format, read_source, read_times
 from tests.media import read_planes, write_video
 
@@ -193,6 +195,23 @@ def test_name_of_hevc_is_kept(made: Path, tmp_path: Path) -> None:
             tag = new.streams.video[0].codec_context.codec_tag
             assert tag == old.streams.video[0].codec_context.codec_tag
     assert tag == "hvc1"
+
+
+@pytest.mark.parametrize("extension", [".mp4", ".mkv", ".mov", ".ts"])
+def test_stereo_pictures(tmp_path: Path, extension: str) -> None:
+    """What stands beside the pictures about their meaning is kept, or its loss noted."""
+    write_video(tmp_path / "in.mp4", frames=3, pattern="moving", **B_FRAMES)
+    add_to_sample_entry(tmp_path / "in.mp4", b"\0\0\0\x0dst3d\0\0\0\0\x01")  # one picture above the other
+    with open_source(str(tmp_path / "in.mp4")) as source:
+        info = source.info
+    assert info.side_data == ("stereo 3D",)
+
+    report = copy_file(tmp_path / "in.mp4", tmp_path / f"out{extension}", info, EncodeSettings())
+
+    with open_source(str(tmp_path / f"out{extension}")) as source:
+        kept = "stereo 3D" in source.info.side_data
+    assert kept == (extension != ".ts")
+    assert any(note.startswith("stereo 3D: ") for note in report.notes) == (not kept)
 
 
 def test_errors(made: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import av
 import pytest
 
 from streamrestore.encode import CannotCopy, copy_file
-from streamrestore.encode.passthrough import add_copy
+from streamrestore.encode.streams import add_copy
 from streamrestore.encode.tags import _MAC_LANGUAGES
 from streamrestore.settings import EncodeSettings
 from tests.encode.helpers import packet_hashes, read_source, read_times, restore

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streamrestore.decode import open_source
 from streamrestore.engine import Restorer
 from streamrestore.errors import UnsupportedVideo
 from streamrestore.pipeline.job import restore_file
@@ -104,15 +105,33 @@ class TestPass:
         after = read_planes(tmp_path / "b.mp4")
         assert (report.frames_restored, after.pix_fmt, after.tags) == (3, "yuv420p10le", (9, 1, 9, HLG))
 
+    @pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "copied"])
+    def test_light_levels_are_kept(self, tmp_path: Path, restorer: Restorer, codec: str) -> None:
+        """What the display was that it was graded on, and how bright it gets."""
+        write(tmp_path / "a.mp4", codec="libx265", options={"x265-params": MASTERING})
+        how = {"branch": "none"} if codec == "copied" else {"hdr": "pass"}
+        encode = {} if codec == "copied" else {"codec": codec}
+
+        report = run(tmp_path / "a.mp4", tmp_path / "b.mp4", restorer, encode, **how)
+
+        with open_source(str(tmp_path / "b.mp4")) as source:
+            after = source.info
+        assert after.light_level == (1000, 400)
+        assert after.mastering is not None
+        assert [round(float(value), 4) for value in after.mastering.primaries] == [
+            0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329,
+        ]  # fmt: skip
+        least, most = after.mastering.luminance
+        assert (round(float(least), 4), most) == (0.0001, 1000)
+        assert not any("mastering" in note for note in report.notes)
+
     def test_what_is_lost_is_noted(self, tmp_path: Path, restorer: Restorer) -> None:
-        """Mastering metadata cannot be attached to new pictures; a copy keeps them, and needs no note."""
+        """FFV1 has no place for it."""
         write(tmp_path / "a.mp4", codec="libx265", options={"x265-params": MASTERING})
 
-        restored = run(tmp_path / "a.mp4", tmp_path / "b.mp4", restorer, hdr="pass")
-        copied = run(tmp_path / "a.mp4", tmp_path / "c.mp4", restorer, branch="none")
+        report = run(tmp_path / "a.mp4", tmp_path / "b.mkv", restorer, {"codec": "ffv1"}, hdr="pass")
 
-        assert any("mastering display, content light level" in note for note in restored.notes)
-        assert not any("HDR" in note for note in copied.notes)
+        assert "mastering display, content light level: cannot be written with ffv1; lost" in report.notes
 
     def test_is_a_permission(self) -> None:
         """Work done with it and without is the same work."""

@@ -192,6 +192,17 @@ class TestRestored:
         with av.open(str(target)) as container:
             assert settings_hash(settings) in container.metadata["comment"]
 
+    def test_what_became_of_each_stream(self, tmp_path: Path, restorer: Restorer) -> None:
+        """Restored, copied, or made anew of what it says."""
+        write_video(tmp_path / "a.mov", frames=3, audio=True, metadata={"timecode": "01:02:03:04"})
+
+        streams = run(tmp_path / "a.mov", tmp_path / "b.mkv", restorer).streams
+
+        assert [(s.kind, s.outcome, s.why) for s in streams] == [
+            ("video", "restored", ""), ("audio", "copied", ""), ("data", "converted", ""),
+        ]  # fmt: skip
+        assert streams[1].packets > 0
+
     def test_numbered_pictures(self, tmp_path: Path, restorer: Restorer) -> None:
         """They become a video."""
         write_pictures(tmp_path, "%03d.png", range(1, 6))
@@ -307,6 +318,7 @@ class TestBadOutput:
             ("there.mkv", {}, OutputExists),
             ("out.xyz", {}, UsageError),
             ("out.webm", {"codec": "ffv1"}, UnsupportedOutput),
+            ("out.webm", {"codec": "auto"}, UnsupportedOutput),
             ("nowhere/out.mkv", {}, OutputError),
         ],
     )
@@ -316,7 +328,7 @@ class TestBadOutput:
     ) -> None:
         """Not a frame was decoded for it, and nothing was written."""
         source = tmp_path / "in.mkv"
-        write_video(source, frames=3)
+        write_video(source, frames=3, audio=True)  # webm does not hold AAC
         (tmp_path / "there.mkv").write_bytes(b"precious")
         before = {path: path.read_bytes() for path in tmp_path.iterdir()}
         seen: list[Progress] = []

@@ -7,11 +7,13 @@ import os
 import random
 import subprocess
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 
-from tests.reliability.long_clip import FRAMES, LongClip, facts_in, state_of, wrong_after
+from tests.reliability.long_clip import FRAMES, SEGMENTS, LongClip, facts_in, state_of, wrong_after
 from tests.reliability.result import Asked, Failure, Row
 from tests.reliability.seen import frame_hashes
 from tests.reliability.watched import Watched
@@ -40,9 +42,13 @@ def run(asked: Asked, frames: int = FRAMES) -> list[Row]:
             for number in numbers:
                 rng = random.Random(f"{seed}/{number}")
                 workers = 2 if number % 4 == 3 else 1
-                free = round(rng.uniform(0.2, 2.1) * size)
-                case = f"{free / 1e6:.1f} MB free, {workers} workers, {2 * size / 1e6:.1f} MB needed"
-                wrong, ending, kept = _fill(clip, disk / "out.mkv", free, workers, worker, wanted)
+                if number % 2:  # from the beginning there is too little
+                    filler = Filler(disk / "filler", round(rng.uniform(0.2, 2.1) * size))
+                else:  # others write meanwhile
+                    segments = rng.randrange(SEGMENTS * frames // FRAMES)
+                    filler = Filler(disk / "filler", 3 * size, state_of(disk / "out.mkv"), segments)
+                case = f"{filler}, {workers} workers, {2 * size / 1e6:.1f} MB needed"
+                wrong, ending, kept = _fill(clip, disk / "out.mkv", filler, workers, worker, wanted)
                 failures += [Failure(number, case, what) for what in wrong]
                 endings[ending] += 1
                 kept_all += [kept] if ending == "filled up" else []
@@ -51,15 +57,54 @@ def run(asked: Asked, frames: int = FRAMES) -> list[Row]:
     return [Row(promise, len(numbers), tuple(failures), figures)]
 
 
+class Filler:
+    """A file that leaves so much room, and after a while none.
+
+    Args:
+        state: of the run that it disturbs; None to leave it alone.
+        segments: that are complete when the rest is filled.
+    """
+
+    def __init__(self, path: Path, free: int, state: Path | None = None, segments: int = 0) -> None:
+        self.path, self._free, self._state, self._segments = path, free, state, segments
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __str__(self) -> str:
+        later = "" if self._state is None else f", filled after {self._segments} segments"
+        return f"{self._free / 1e6:.1f} MB free{later}"
+
+    def __enter__(self) -> None:
+        self._leave(self._free)
+        self._thread.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        state = self._state
+        while state is not None and not self._done.wait(0.005):
+            begun = list(state.glob("*.partial"))
+            if begun and len(list(state.glob("*.packets"))) >= self._segments:
+                self._leave(0)
+                return
+
+    def _leave(self, free: int) -> None:
+        room = os.statvfs(self.path.parent)
+        with self.path.open("ab") as file, contextlib.suppress(OSError):
+            there = file.tell()
+            os.posix_fallocate(file.fileno(), there, max(1, room.f_bavail * room.f_frsize - free))
+
+
 def _fill(
-    clip: LongClip, target: Path, free: int, workers: int, worker: Watched, wanted: list[str]
+    clip: LongClip, target: Path, filler: Filler, workers: int, worker: Watched, wanted: list[str]
 ) -> tuple[list[str], str, int]:
     """What is wrong, how the first run ended, and how many segments it left."""
-    filler = target.with_name("filler")
-    room = os.statvfs(target.parent)
-    with filler.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, max(1, room.f_bavail * room.f_frsize - free))
-    ran, report = clip.run(worker, target, "ffv1", workers=workers)
+    with filler:
+        ran, report = clip.run(worker, target, "ffv1", workers=workers)
     facts, wrong, ending = facts_in(state_of(target)), [], "enough room"
     if report is None:
         refused = "are needed there" in ran.told
@@ -70,10 +115,10 @@ def _fill(
             wrong.append(f"nobody says that {len(facts.segments)} segments are kept: {ran.answer}")
         if target.exists():
             wrong.append("an error, and a result")
-        filler.unlink()
+        filler.path.unlink()
         ran, report = clip.run(worker, target, "ffv1", workers=workers)
         wrong += wrong_after(ran, report, target, wanted, len(facts.segments))
-    for path in (target, filler):
+    for path in (target, filler.path):
         path.unlink(missing_ok=True)
     return wrong, ending, len(facts.segments)
 

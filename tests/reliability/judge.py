@@ -62,6 +62,8 @@ def faults(job: Job, before: Seen, after: Seen, scratch: Path) -> tuple[list[str
                 wrong += _passenger(job, before, after, stream, copy) if copy else [f"{name}: missing"]
             elif not row.why:
                 wrong.append(f"{name}: left out without a word")
+            elif job.target == "avi" and _apart(before, stream) > 1 / job.given.rate:
+                listed[f"{kind} that begins apart from the pictures in avi: left out"] += 1
             elif could_hold(after.path, before.path, stream["index"], stream.get("codec_name", ""), scratch):
                 wrong.append(f"{name}: left out ({row.why}), and ffmpeg writes it")
             else:
@@ -121,6 +123,12 @@ def _passenger(
     b = [_time(packet) * after.tick(copy) - after.times[0] for packet in new]
     off = _farthest(a, b)
     return [f"{name}: off by {float(off) * 1000:.2f} ms against the video"] if off > tick else []
+
+
+def _apart(seen: Seen, stream: dict[str, Any]) -> Fraction:
+    """Seconds from the first picture to the first packet of a stream."""
+    packets = seen.packets(stream)
+    return abs(_time(packets[0]) * seen.tick(stream) - seen.times[0]) if packets else Fraction(0)
 
 
 def _tags(job: Job, before: Seen, after: Seen) -> tuple[list[str], Counter[str]]:

@@ -1,0 +1,1 @@
+"""Live sources in, restored frames out, for as long as nobody asks to stop."""

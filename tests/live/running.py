@@ -1,0 +1,91 @@
+"""A live service that runs beside the test, and what it told."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from streamrestore.errors import StreamRestoreError
+from streamrestore.live.config import LiveSettings
+from streamrestore.live.engines import Engines
+from streamrestore.live.lanes import Notice
+from streamrestore.live.service import LiveService
+from streamrestore.settings import read_settings
+from tests.live.engines import told_engines
+
+LIMIT = 60.0
+"""Seconds after which a test is given up."""
+
+
+class Running:
+    """See `running`.
+
+    Attributes:
+        told: (stream, notice) in the order in which they were told.
+        error: what the service ended with.
+    """
+
+    def __init__(self, settings: LiveSettings, engines: Engines, **more: Any) -> None:
+        self._changed = threading.Condition()
+        self.told: list[tuple[str, Notice]] = []
+        self.error: StreamRestoreError | None = None
+        self.service = LiveService(settings, engines, tell=self._hear, **more)
+        self._thread = threading.Thread(target=self._run, name="service")
+        self._thread.start()
+
+    def wait_for(self, state: str, stream: str = "cam1", *, times: int = 1) -> Notice:
+        """The notice with which a stream came into a state for the nth time."""
+
+        def found() -> list[Notice]:
+            return [n for s, n in self.told if s == stream and state in (n.state, n.kind)]
+
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(found()) >= times, LIMIT), self.told
+            return found()[times - 1]
+
+    def states(self, stream: str = "cam1") -> list[str]:
+        """All states so far."""
+        with self._changed:
+            return [notice.state or notice.kind for name, notice in self.told if name == stream]
+
+    def join(self) -> None:
+        """Wait until it has ended."""
+        self._thread.join(LIMIT)
+        assert not self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Have it end, and wait for that."""
+        self.service.stop()
+        self.join()
+
+    def _hear(self, stream: str, notice: Notice) -> None:
+        with self._changed:
+            self.told.append((stream, notice))
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        try:
+            self.service.run()
+        except StreamRestoreError as error:
+            self.error = error
+
+
+def settings_of(*sources: dict[str, Any] | str, **more: Any) -> LiveSettings:
+    """Settings of sources, by address alone or with all their keys, published on this machine."""
+    listed = [{"url": source} if isinstance(source, str) else source for source in sources]
+    return read_settings(
+        LiveSettings, {"sources": listed, "publish": {"address": "tcp://127.0.0.1:*"}, **more}
+    )
+
+
+@contextlib.contextmanager
+def running(*sources: dict[str, Any] | str, engines: Engines | None = None, **more: Any) -> Iterator[Running]:
+    """A service that reads these sources, as `settings_of` takes them."""
+    own = {name: more.pop(name) for name in ("start", "outlets") if name in more}
+    service = Running(settings_of(*sources, **more), engines or told_engines(), **own)
+    try:
+        yield service
+    finally:
+        service.stop()
