@@ -71,6 +71,8 @@ def read_packets(
                     yield packet
         except av.EOFError:
             return
+        except IndexError:  # PyAV met a packet of a stream that appeared after the beginning
+            failures += 1
         except av.FFmpegError as error:
             failures += 1
             if losses is not None:

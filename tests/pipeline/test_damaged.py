@@ -44,6 +44,21 @@ def test_sound_that_cannot_be_written(tmp_path: Path, restorer: Restorer, encode
         assert sum(1 for packet in made.demux(audio=0) if packet.size) > 80
 
 
+@pytest.mark.parametrize("encode", [{"force_encode": True}, {}], ids=["encoded", "copied"])
+def test_streams_that_appear_late(tmp_path: Path, restorer: Restorer, encode: dict[str, object]) -> None:
+    """Damage makes up streams on the way: they are of no interest."""
+    source, target = tmp_path / "in.ts", tmp_path / "out.ts"
+    clip(source, "mpeg2", "mp2")
+    flip_bytes(source, 150, seed=2)
+
+    report = restore_file(str(source), target, settings(**encode), restorer=restorer)
+
+    assert report.has_losses
+    with av.open(str(target)) as made:
+        assert [stream.type for stream in made.streams] == ["video", "audio"]
+        assert sum(1 for packet in made.demux(audio=0) if packet.size) > 50
+
+
 def test_a_copy_that_does_not_play(tmp_path: Path, restorer: Restorer) -> None:
     """A damaged video that nobody could decode in its new container is encoded."""
     source, target = tmp_path / "in.mp4", tmp_path / "out.mp4"

@@ -187,7 +187,7 @@ def try_case(case: Case, given: Path, folder: Path, worker: Watched) -> tuple[li
     settings = folder / "settings.yaml"
     settings.write_text(SETTINGS)
     preset = ("--preset", "veryfast") if case.target != "webm" else ()
-    more = ("--report", told, "--settings", settings, "--progress", "none")
+    more = ("--report", told, "--settings", settings, "--progress", "none", "--drop-unsupported")
     ran = worker.run("restore", given, "-o", target, *MODES[case.mode], *preset, *more)
     if ran.killed:
         return [ran.killed], "killed", ran
