@@ -146,6 +146,7 @@ class SinkReport:
         copied: packets copied, by stream index of the source.
         dropped: what was left out, in words.
         notes: what the user should know, such as "rotation cannot be stored in avi".
+        losses: packets of other streams that are damaged so that they cannot be written, by kind.
     """
 
     path: Path | None
@@ -155,6 +156,7 @@ class SinkReport:
     copied: Mapping[int, int] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    losses: Mapping[str, int] = field(default_factory=dict)
 
 
 class Sink(Protocol):

@@ -93,9 +93,12 @@ class Muxer:
         assert self._video is not None
         if self._passengers is not None and packet.dts is not None:
             for other in self._passengers.until(packet.dts * packet.time_base):
-                self._output.mux_one(other)
+                self._passengers.mux(self._output, other)
         packet.stream = self._video
-        self._output.mux_one(packet)
+        if self._passengers is None:
+            self._output.mux_one(packet)
+        else:
+            self._passengers.mux(self._output, packet)
 
     def finish(self, frames: int, notes: Sequence[str] = ()) -> SinkReport:
         """Write what is left of the other streams, and give the file its name.
@@ -110,8 +113,9 @@ class Muxer:
         if self._output is None:
             raise OutputError(f"{self._partial.target}: no frame came, so there is nothing to write")
         passengers = self._passengers
-        for packet in passengers.until(None) if passengers else ():
-            self._output.mux_one(packet)
+        if passengers is not None:
+            for packet in passengers.until(None):
+                passengers.mux(self._output, packet)
         self._output.close()
         source, streams = None, {self._info.video.index}
         if passengers is not None:
@@ -136,6 +140,7 @@ class Muxer:
             copied=dict(sorted(passengers.counts.items())) if passengers else {},
             dropped=tuple(passengers.lost() if passengers else ()),
             notes=(*self._notes, *notes, *(passengers.notes() if passengers else ()), *lost),
+            losses=passengers.losses if passengers else {},
         )
 
     def abort(self) -> None:

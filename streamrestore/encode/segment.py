@@ -65,9 +65,10 @@ class SegmentSink:
     ) -> None:
         self._path, self._codec = path, plan.codec.name
         self._writer: PacketWriter | None = None
+        # Nothing is written there: it tells the encoder where parameter sets go. It and its stream hold each
+        # other, and the encoder with all its memory, until it is closed.
+        self._scratch = av.open(io.BytesIO(), "w", format=plan.container.format)
         with self._guarded():
-            # Nothing is written there: it tells the encoder where parameter sets go.
-            self._scratch = av.open(io.BytesIO(), "w", format=plan.container.format)
             stream = _open_encoder(self._scratch, head, plan, settings)
             self._writer = PacketWriter(path, PacketHeader.of(stream.codec_context))
             self._encoder = VideoEncoder(stream, head, plan, begin=begin)
@@ -95,6 +96,7 @@ class SegmentSink:
                 writer.write(packet)
             digest = writer.finish()
             self._writer = None
+            self._scratch.close()
         return SegmentReport(
             path=self._path,
             frames=encoder.frames,
@@ -107,6 +109,7 @@ class SegmentSink:
 
     def abort(self) -> None:
         """Leave nothing behind; harmless after `finish`."""
+        self._scratch.close()
         if self._writer is None:
             return
         with contextlib.suppress(OSError):  # on a full disk, closing fails as writing did

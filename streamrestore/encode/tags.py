@@ -33,11 +33,11 @@ _PLAIN_MP4 = _PLAIN_MOV - {"make", "model"} | {
 }  # fmt: skip
 _PLAIN = {"mov": _PLAIN_MOV, "mp4": _PLAIN_MP4}
 
-# QuickTime files know these languages by the older (bibliographic) codes of ISO 639-2 only.
+# FFmpeg writes these languages into QuickTime files by other codes than those of ISO 639-2/T only.
 _MAC_LANGUAGES = {
-    "deu": "ger", "fra": "fre", "nld": "dut", "ell": "gre", "isl": "ice", "zho": "chi", "sqi": "alb",
-    "ron": "rum", "ces": "cze", "slk": "slo", "fas": "per", "hye": "arm", "kat": "geo", "mkd": "mac",
-    "mya": "bur", "msa": "may", "bod": "tib", "cym": "wel", "eus": "baq",
+    "deu": "ger", "fre": "fra", "nld": "dut", "ell": "gre", "isl": "ice", "zho": "chi", "sqi": "alb",
+    "rum": "ron", "cze": "ces", "slo": "slk", "fas": "per", "hye": "arm", "kat": "geo", "mkd": "mac",
+    "mya": "bur", "msa": "may", "bod": "tib", "cym": "wel", "eus": "baq", "swe": "sve",
 }  # fmt: skip
 _TELLS_PIXEL_SHAPE = ("h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "vc1")
 _TELLS_COLOR = ("h264", "hevc", "av1", "vp9")

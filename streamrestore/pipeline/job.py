@@ -11,7 +11,7 @@ from streamrestore import __version__
 from streamrestore.decode import input_files, open_source
 from streamrestore.encode import CannotCopy, OutputPlan, check_output, copy_file, join_segments, video_head
 from streamrestore.engine import Restorer
-from streamrestore.errors import Interrupted, UsageError
+from streamrestore.errors import InputError, Interrupted, UsageError
 from streamrestore.pipeline.done import job_files, remark_of
 from streamrestore.pipeline.making import Task
 from streamrestore.pipeline.manifest import Manifest
@@ -173,6 +173,7 @@ class _Job:
                 self.settings.encode,
                 remark=self._remark,
                 stop=self.stop,
+                plays=lambda path: not plan.losses or _count(path) == plan.frames,
             )
         except CannotCopy:
             return None
@@ -201,7 +202,7 @@ class _Job:
             copied=copied,
             clips=plan.clips,
             streams=_streams(info, sink, copied, self.source_path is not None),
-            losses=plan.losses,
+            losses={**plan.losses, **sink.losses},
             assumed=info.color.coding(info.format, width, height).assumed,
             notes=(
                 *plan.notes,
@@ -253,6 +254,15 @@ def _picture_notes(plan: Plan, settings: JobSettings, *, copied: bool) -> list[s
         why = "it was copied; --force-encode deinterlaces it" if plan.deinterlace else plan.why_kept
         notes.append(f"--interlaced bwdif did nothing: {why}")
     return notes
+
+
+def _count(path: Path) -> int:
+    """Pictures that decode."""
+    try:
+        with open_source(path) as source:
+            return sum(len(batch) for batch in source)
+    except InputError:
+        return 0
 
 
 def _never() -> bool:
