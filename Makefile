@@ -7,7 +7,7 @@ READY_DEV := $(VENV)/.ready-dev
 CLIP := examples/clips/dashcam_clear_rain_haze.mp4
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench live-figures reliability clean
 
 demo: $(READY)
 	mkdir -p demo
@@ -30,6 +30,12 @@ check: $(READY_DEV)
 
 bench: $(READY_DEV)
 	$(BIN)/python -m tests.bench
+
+live-figures: $(READY_DEV)
+	$(BIN)/python -m tests.live.figures
+
+reliability: $(READY_DEV)
+	$(BIN)/python -m tests.reliability
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("streamrestore needs Python 3.11 or newer, not " + sys.version.split()[0])'

@@ -68,6 +68,8 @@ class SourceInfo:
     """Of the video stream as the container claims, in seconds."""
     frame_count: int | None = None
     is_live: bool = False
+    created: str = ""
+    """When it was recorded, by its tags, as ``2025-03-01T10:00:00.000000Z``; empty if they do not say."""
     side_data: tuple[str, ...] = ()
     """What the first picture carries beside its samples, such as ``mastering display``."""
     mastering: MasteringDisplay | None = None
@@ -144,6 +146,7 @@ class SinkReport:
         copied: packets copied, by stream index of the source.
         dropped: what was left out, in words.
         notes: what the user should know, such as "rotation cannot be stored in avi".
+        losses: packets of other streams that are damaged so that they cannot be written, by kind.
     """
 
     path: Path | None
@@ -153,6 +156,7 @@ class SinkReport:
     copied: Mapping[int, int] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    losses: Mapping[str, int] = field(default_factory=dict)
 
 
 class Sink(Protocol):

@@ -14,10 +14,12 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 import msgspec
 
 from streamrestore.errors import UsageError
+from streamrestore.instants import format_time, to_millis
 
 Strength = Annotated[float, msgspec.Meta(ge=0.0, le=1.5)]
 Positive = Annotated[float, msgspec.Meta(gt=0.0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(ge=0.0)]
 
 DEFAULT_STRENGTH = 1.0
 
@@ -75,6 +77,8 @@ class RestoreSettings(Settings, frozen=True):
     strength: Strength = DEFAULT_STRENGTH
     gates: tuple[Annotated[float, msgspec.Meta(ge=0.0)], ...] | None = None
     """Multipliers of the denoiser's gates, one per level."""
+    plan: str | None = None
+    """A plan file: what is to be done with which part of the video, instead of what the weather calls for."""
     mask: tuple[str, ...] = ()
     """What of the picture stays as it is: ``x,y,w,h`` as displayed, or a picture that is white there."""
     device: str = "auto"
@@ -95,6 +99,8 @@ class EncodeSettings(Settings, frozen=True):
     codec: Literal["auto", "h264", "hevc", "av1", "ffv1"] = "auto"
     crf: Annotated[float, msgspec.Meta(ge=0, le=63)] | None = None
     """Constant quality, smaller is better; None takes the codec's value from `encode.codecs`."""
+    size_like_input: bool = False
+    """Aim at the size that the pictures have in the input, instead of at a quality."""
     preset: str | None = None
     threads: Count = 2
     force_encode: bool = False
@@ -107,6 +113,14 @@ class EncodeSettings(Settings, frozen=True):
 class JobSettings(Settings, frozen=True):
     """One run over one file."""
 
+    start: Seconds | None = None
+    """In seconds from the first picture of the input: what is shown before is left out."""
+    end: Seconds | None = None
+    """What is shown from then on is left out."""
+    preview: Positive | None = None
+    """Seconds of a sample from the worst moment; None for all of it."""
+    series: bool = False
+    """Inputs are one recording, in their order."""
     restore: RestoreSettings = RestoreSettings()
     windows: WindowSettings = WindowSettings()
     encode: EncodeSettings = EncodeSettings()
@@ -117,12 +131,25 @@ class JobSettings(Settings, frozen=True):
     resume: bool = True
     """Go on with what an earlier run has left."""
 
+    def __post_init__(self) -> None:
+        if self.end is not None and to_millis(self.end) <= to_millis(self.start or 0.0):
+            begin, end = format_time(self.start or 0.0), format_time(self.end)
+            raise ValueError(f"the end, {end}, does not come after the start, {begin}")
+        if self.series and (self.is_part or self.preview is not None or self.restore.plan is not None):
+            raise ValueError("a series is restored as a whole: without --start, --end, --preview and --plan")
+
+    @property
+    def is_part(self) -> bool:
+        """True if a part of the input is wanted."""
+        return self.start is not None or self.end is not None
+
     @property
     def digest(self) -> str:
         """`settings_hash` of what decides how the result looks, and of nothing else."""
         permissions = {"overwrite": False, "force_encode": False, "drop_unsupported": False}
         encode = msgspec.structs.replace(self.encode, **permissions)
-        restore = msgspec.structs.replace(self.restore, hdr="refuse")  # a permission, too
+        # HDR may be let through, too; of a plan, what it says counts, not its name.
+        restore = msgspec.structs.replace(self.restore, hdr="refuse", plan=None)
         return settings_hash(
             msgspec.structs.replace(
                 self, restore=restore, encode=encode, strict=False, workers=1, resume=True

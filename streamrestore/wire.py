@@ -48,8 +48,8 @@ Instant = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Code = Annotated[int, Meta(ge=0, le=255)]
 Side = Annotated[int, Meta(ge=0, le=MAX_SIDE)]
 Divisor = Annotated[int, Meta(ge=1, le=2**31 - 1)]
-Probability = Annotated[float, Meta(ge=0, le=1)]
-Severity = Annotated[float, Meta(ge=0, le=1e6)]
+Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
+Severity = Annotated[float, Meta(ge=0.0, le=1e6)]
 _ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*\Z"
 """Nothing that controls a terminal, ends a line or turns its direction: words may be shown and logged."""
 Name = Annotated[str, Meta(max_length=64, pattern=_ONE_LINE)]
@@ -96,7 +96,7 @@ class Decided(Struct, frozen=True):
     """What was done: `weather.Decision` with names that may grow."""
 
     branches: Annotated[tuple[Name, ...], Meta(max_length=8)]
-    strength: Annotated[float, Meta(ge=0, le=1.5)]
+    strength: Annotated[float, Meta(ge=0.0, le=1.5)]
     reason: Name
 
     @classmethod

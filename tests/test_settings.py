@@ -50,7 +50,7 @@ class TestReading:
             ({"restore": {"strenght": 1}}, r"no 'restore.strenght'; did you mean 'strength'\?"),
             ({"restore": {"policy": {"unknwon": 1}}}, r"'restore.policy.unknwon'; did you mean 'unknown'\?"),
             ({"encoder": {}}, r"no 'encoder'; did you mean 'encode'\?"),
-            ({"zzz": 1}, "no 'zzz'; known are encode, restore, resume, strict, windows, workers"),
+            ({"zzz": 1}, "no 'zzz'; known are encode, end, preview, restore, resume, series, start"),
             ({7: 1}, "no '7'; known are"),
         ],
     )
@@ -105,6 +105,18 @@ class TestHash:
     def test_permissions_do_not_count(self, name: str) -> None:
         """Work done with one and without is the same work."""
         assert read_settings(JobSettings, {"encode": {name: True}}).digest == JobSettings().digest
+
+    @pytest.mark.parametrize(
+        "values",
+        [{"start": 1}, {"end": 1}, {"preview": 1}, {"series": True}, {"encode": {"size_like_input": True}}],
+    )
+    def test_what_decides_counts(self, values: dict[str, Any]) -> None:
+        """Another part, another size, other neighbours: another result."""
+        assert read_settings(JobSettings, values).digest != JobSettings().digest
+
+    def test_name_of_a_plan_does_not_count(self) -> None:
+        """What it says does: outputs tell that beside the settings."""
+        assert read_settings(JobSettings, {"restore": {"plan": "a.yaml"}}).digest == JobSettings().digest
 
     def test_every_setting_counts(self) -> None:
         """A change of any single field, however deep, changes the hash."""

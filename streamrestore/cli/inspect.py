@@ -21,27 +21,38 @@ if TYPE_CHECKING:
 @click.command(short_help="Show what a video file is, and its weather over time.")
 @click.argument("input", metavar="INPUT")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, clip by clip.")
+@click.option("--plan", "plan_file", type=click.Path(path_type=Path), metavar="FILE.yaml",
+              help="Write what would be done, clip by clip, to be edited for 'restore --plan'.")  # fmt: skip
+@setting("--overwrite", "encode.overwrite", "Replace a plan that is there.")
 @setting("--tier", "restore.tier", "Which networks to plan for.", metavar="NAME")
 @setting("--max-passes", "restore.policy.max_passes", "Branches that one clip may pass through.")
 @setting("--device", "restore.device", "Where networks run: auto, cpu, cuda, cuda:1.", metavar="NAME")
 @setting("--strict", "strict", "Refuse damaged input.")
 @settings_option
 @debug_option
-def command(input: str, as_json: bool, settings_file: Path | None, **chosen: Any) -> int:
+def command(
+    input: str, as_json: bool, plan_file: Path | None, settings_file: Path | None, **chosen: Any
+) -> int:
     """Show what a video is: its streams, colour, timing, and its weather over time.
 
-    Nothing is restored or written. The status is 4 if parts of it cannot be decoded.
+    Nothing is restored, and nothing written but the plan that --plan asks for. The status is 4 if parts
+    of the video cannot be decoded.
     """
     with Interrupts() as interrupts:
         settings = job_settings(settings_file, chosen)
 
         from streamrestore.cli.progress import progress_of
         from streamrestore.decode.names import redact
-        from streamrestore.pipeline.plan import plan_file
+        from streamrestore.pipeline import plan as planning
+        from streamrestore.render.plan_file import check_plan_file, write_plan_file
 
+        if plan_file is not None:
+            check_plan_file(plan_file, input, overwrite=settings.encode.overwrite)
         interrupts.check()
         with progress_of("bar", Path(redact(input)).name) as on_progress:
-            plan = plan_file(input, settings, on_progress=on_progress, stop=interrupts.asked)
+            plan = planning.plan_file(input, settings, on_progress=on_progress, stop=interrupts.asked)
+        if plan_file is not None:
+            write_plan_file(plan_file, input, plan)
     if as_json:
         from streamrestore.render.inspection import inspection_json
 

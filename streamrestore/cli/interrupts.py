@@ -16,6 +16,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Self
 
+from streamrestore.cli.shared import line_of
 from streamrestore.errors import Interrupted
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
@@ -115,6 +116,6 @@ def _tell(text: str, *, last: bool = False) -> None:
         tty = os.isatty(2)
         before = _CLEAR_LINE if tty else ""
         after = _SHOW_CURSOR if tty and last else ""
-        os.write(2, f"{before}streamrestore: {text}\n{after}".encode(sys.getfilesystemencoding(), "replace"))
+        os.write(2, f"{before}{line_of(text)}\n{after}".encode(sys.getfilesystemencoding(), "replace"))
     except OSError:  # nobody listens
         pass

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -12,16 +14,21 @@ import click
 
 from streamrestore.cli.interrupts import Interrupts
 from streamrestore.cli.options import setting, settings_from
-from streamrestore.cli.shared import complain, debug_option, say
+from streamrestore.cli.shared import LINES, complain, debug_option, say
 from streamrestore.errors import Interrupted, StreamRestoreError, UsageError
 from streamrestore.live.config import LiveSettings, SourceSettings
+from streamrestore.render.words import quantity
 
 if TYPE_CHECKING:
+    from streamrestore.live.http import Window
     from streamrestore.live.lanes import Notice
     from streamrestore.live.service import LiveService
 
 _SOURCES = {"transport", "loop"}
 """Options for every source of the command line."""
+_TROUBLE = {"stalled", "backing_off", "failed", "overload_drop", "overload_fast", "overload_half",
+            "overload_bypass"}  # fmt: skip
+"""States that somebody may want to do something about."""
 
 
 @click.command(short_help="Restore cameras and other live sources, and publish the frames.")
@@ -33,6 +40,14 @@ _SOURCES = {"transport", "loop"}
 @setting("--keys", "publish.keys", "Folder with the keys, so that other machines may subscribe.",
          of=LiveSettings, metavar="DIR")  # fmt: skip
 @setting("--insecure", "publish.insecure", "Let other machines subscribe without keys.", of=LiveSettings)
+@setting("--http", "http.address", "Page with previews, metrics and health at this address, such as "
+         "127.0.0.1:8080.", of=LiveSettings, metavar="HOST:PORT")  # fmt: skip
+@setting("--http-token-file", "http.token_file",
+         "File with the token that whoever looks must know, so that other machines may.", of=LiveSettings,
+         metavar="FILE")  # fmt: skip
+@setting("--pixel-format", "publish.pixel_format",
+         "How pictures are sent: ready for use, with half of the bytes, or with few bytes and some loss.",
+         of=LiveSettings)  # fmt: skip
 @setting("--tier", "engine.tier", "Which networks: how good, how slow.", of=LiveSettings, metavar="NAME")
 @setting("--branch", "streams.branch", "Restore everything with one branch, instead of what is needed.",
          of=LiveSettings)  # fmt: skip
@@ -46,6 +61,7 @@ _SOURCES = {"transport", "loop"}
 @setting("--device", "engine.device", "Where networks run: auto, cpu, cuda, cuda:1.", of=LiveSettings,
          metavar="NAME")  # fmt: skip
 @setting("--precision", "engine.precision", "What networks calculate in.", of=LiveSettings)
+@setting("--log", "log", "Lines on stderr, for people or for machines.", of=LiveSettings)
 @setting("--transport", "transport", "How RTSP brings the pictures.", of=SourceSettings)
 @setting("--loop", "loop", "Begin files again at their end.", of=SourceSettings)
 @debug_option
@@ -69,26 +85,38 @@ class _Running:
     def __init__(self, sources: tuple[str, ...], file: Path | None, chosen: dict[str, Any]) -> None:
         self._sources, self._file, self._chosen = sources, file, chosen
         self._service: LiveService | None = None
-        self._stopped = False
+        self._stopped = self._has_keys = False
 
     def run(self) -> None:
         """From the first look at the settings to the last frame."""
+        LINES.json = self._chosen["log"] == "json"
         settings = self._read()
+        LINES.json = settings.log == "json"
         from streamrestore.live.plan import plan_streams
 
         plans = plan_streams(settings)
-        if settings.publish.address is None:
-            raise UsageError("nobody would see the frames; say where, such as --publish tcp://127.0.0.1:5555")
+        if settings.publish.address is None and settings.http.address is None:
+            raise UsageError(
+                "nobody would see the frames; say where, such as --publish tcp://127.0.0.1:5555 or --http "
+                "127.0.0.1:8080"
+            )
+        window = _window(settings)
         from streamrestore.live.engines import load_engines
         from streamrestore.live.service import LiveService
 
+        self._has_keys = settings.publish.keys is not None
         engines = load_engines(settings.engine, spare=any(plan.on_overload == "fast" for plan in plans))
-        service = self._service = LiveService(settings, engines, tell=_tell)
-        say(f"publishing at {service.address}")
+        outlets = () if window is None else window.outlets
+        service = self._service = LiveService(settings, engines, outlets=outlets, tell=_tell)
+        if service.address is not None:
+            say(f"publishing at {service.address}", address=service.address)
         if self._stopped:  # before there was a service
             service.stop()
         try:
-            service.run()
+            with contextlib.nullcontext() if window is None else window.serving(lambda: service.status):
+                if window is not None:
+                    say(f"to be looked at under {window.address}", address=window.address)
+                service.run()
         finally:
             _sum_up(service)
 
@@ -99,19 +127,32 @@ class _Running:
             self._service.stop()
 
     def reload(self) -> None:
-        """Read configuration and keys again; what is wrong in them changes nothing."""
-        if self._service is None:
-            return
+        """Read configuration and keys again; what is wrong in one of them changes nothing there."""
+        if self._service is not None:
+            self._try("configuration", self._reload_settings)
+            self._try("keys", self._reload_keys)
+
+    def _try(self, what: str, action: Callable[[LiveService], str], /) -> None:
+        assert self._service is not None
         try:
-            for part in self._service.reload(self._read()):
-                say(f"{part}: what has changed there takes effect after a restart")
-            if self._service.publisher is not None:
-                self._service.publisher.reload_keys()
+            told = action(self._service)
         except Exception as error:  # noqa: BLE001 - the edge of a thread, which more signals come to
             complain(error, debug=not isinstance(error, StreamRestoreError))
-            say("what was read before holds")
+            say(f"{what}: what was read before holds")
         else:
-            say("configuration and keys were read again")
+            if told:
+                say(f"{what}: {told}")
+
+    def _reload_settings(self, service: LiveService) -> str:
+        for part in service.reload(self._read()):
+            say(f"{part}: what has changed there takes effect after a restart")
+        return "read again"
+
+    def _reload_keys(self, service: LiveService) -> str:
+        """Who may subscribe; nothing is told where there are no keys."""
+        if service.publisher is None or not self._has_keys:
+            return ""
+        return f"read again; {quantity(service.publisher.reload_keys(), 'client')} may subscribe"
 
     def _read(self) -> LiveSettings:
         chosen = {name: value for name, value in self._chosen.items() if name not in _SOURCES}
@@ -128,11 +169,34 @@ def _leave(status: int) -> NoReturn:
     os._exit(status)
 
 
+def _window(settings: LiveSettings) -> Window | None:
+    """What is seen from outside, if anything is."""
+    if settings.http.address is None:
+        return None
+    try:
+        from streamrestore.live.http import Window
+    except ImportError as error:
+        raise UsageError(
+            f"to be looked at over HTTP, it needs {error.name}; "
+            "install it with: pip install 'streamrestore[web]'"
+        ) from error
+    return Window(settings.http)
+
+
 def _tell(stream: str, notice: Notice) -> None:
-    say(f"{stream}: {(notice.state or notice.kind).replace('_', ' ')}{notice.text and f': {notice.text}'}")
+    known: dict[str, str | int] = {"stream": stream, "kind": notice.kind, "epoch": notice.epoch}
+    if notice.state:
+        known["state"] = notice.state
+    if notice.kind == "gap":
+        known["missing"] = notice.missing
+    said = f"{stream}: {(notice.state or notice.kind).replace('_', ' ')}{notice.text and f': {notice.text}'}"
+    say(said, level="warning" if notice.kind == "gap" or notice.state in _TROUBLE else "info", **known)
 
 
 def _sum_up(service: LiveService) -> None:
     for stream in service.status.streams:
         done, counts = sum(stream.load.finished.values()), stream.counts
-        say(f"{stream.name}: {done} of {counts.arrived} frames published, {counts.dropped} dropped")
+        say(
+            f"{stream.name}: {done} of {counts.arrived} frames published, {counts.dropped} dropped",
+            stream=stream.name, frames_in=counts.arrived, frames_out=done, dropped=counts.dropped,
+        )  # fmt: skip

@@ -26,6 +26,8 @@ from streamrestore.errors import Interrupted, StageError, StreamRestoreError
 COMMANDS = {
     "restore": "Restore video files.",
     "live": "Restore cameras and other live sources, and publish the frames.",
+    "watch": "Show what a service publishes, and record it.",
+    "keys": "Make keys, so that other machines may watch a service.",
     "inspect": "Show what a video file is, and its weather over time.",
     "compare": "Make a video that shows two others side by side, or with a wipe.",
     "doctor": "Show what is installed, what would be used, and what is missing.",

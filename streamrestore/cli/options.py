@@ -16,12 +16,21 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def setting(
-    flag: str, path: str, help: str, *, metavar: str | None = None, of: type[Settings] = JobSettings
+    flag: str,
+    path: str,
+    help: str,
+    *,
+    metavar: str | None = None,
+    read: Callable[[str], Any] | None = None,
+    of: type[Settings] = JobSettings,
 ) -> Callable[[F], F]:
     """An option for the field of `of` that `path` names, such as ``restore.tier``.
 
     The command receives it, if given, under that path with ``__`` for the dots; `settings_from` takes
     all of these together.
+
+    Args:
+        read: makes a value of the text, or raises ValueError.
     """
     field = _field(of, path)
     name = path.replace(".", "__")
@@ -32,7 +41,7 @@ def setting(
     if get_origin(field.type) is Literal:
         words = click.Choice([str(value) for value in get_args(field.type)])
         return click.option(flag, name, type=words, help=help, callback=_checked(field))
-    return click.option(flag, name, help=help, metavar=metavar, callback=_checked(field))
+    return click.option(flag, name, help=help, metavar=metavar, callback=_checked(field, read))
 
 
 def encode_options(function: F) -> F:
@@ -107,13 +116,20 @@ def _fields(kind: type[Settings]) -> dict[str, msgspec.structs.FieldInfo]:
     return {field.name: field for field in msgspec.structs.fields(kind)}
 
 
-def _checked(field: msgspec.structs.FieldInfo) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+def _checked(
+    field: msgspec.structs.FieldInfo, read: Callable[[str], Any] | None = None
+) -> Callable[[click.Context, click.Parameter, str | None], Any]:
     """A callback that turns text into the field's type, or names the limit that it breaks."""
 
     def convert(context: click.Context, parameter: click.Parameter, text: str | None) -> Any:
         if text is None:
             return None
-        value: str | list[str] = text
+        value: Any = text
+        if read is not None:
+            try:
+                value = read(text)
+            except ValueError as error:
+                raise click.BadParameter(str(error), context, parameter) from error
         if any(get_origin(kind) is tuple for kind in (field.type, *get_args(field.type))):
             value = [item.strip() for item in text.split(",")]
         try:

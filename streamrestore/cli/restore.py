@@ -10,6 +10,7 @@ import click
 from streamrestore.cli.interrupts import Interrupts
 from streamrestore.cli.options import encode_options, job_settings, setting, settings_option
 from streamrestore.cli.shared import Session, debug_option
+from streamrestore.instants import parse_time
 
 
 @click.command(short_help="Restore video files.")
@@ -19,6 +20,10 @@ from streamrestore.cli.shared import Session, debug_option
     help="File to write, its extension naming the container; or a folder, which several inputs and folders "
     "need.",
 )  # fmt: skip
+@setting("--start", "start", "Begin at this time: seconds, or h:mm:ss.mmm.", metavar="TIME", read=parse_time)
+@setting("--end", "end", "End at this time.  [default: the end]", metavar="TIME", read=parse_time)
+@setting("--preview", "preview", "A sample of the worst moment, and a comparison.", metavar="SECONDS")
+@setting("--series", "series", "The inputs are one recording, such as a dashcam's, in their order.")
 @setting("--tier", "restore.tier", "Which networks: how good, how slow.", metavar="NAME")
 @setting("--branch", "restore.branch", "Restore everything with one branch, instead of what each clip needs.")
 @setting("--strength", "restore.strength", "0 changes nothing, 1 is as trained, up to 1.5.", metavar="FACTOR")
@@ -27,11 +32,15 @@ from streamrestore.cli.shared import Session, debug_option
               callback=lambda _context, _option, given: given or None,
               help="Leave this part alone (pixels as displayed), or where a picture is white.")  # fmt: skip
 @setting("--max-passes", "restore.policy.max_passes", "Branches that one clip may pass through.")
+@setting(
+    "--plan", "restore.plan", "Obey a plan, written by 'inspect --plan' and edited.", metavar="FILE.yaml"
+)
 @setting("--device", "restore.device", "Where networks run: auto, cpu, cuda, cuda:1.", metavar="NAME")
 @setting("--precision", "restore.precision", "What networks calculate in.")
 @setting("--hdr", "restore.hdr", "HDR (PQ, HLG) that needs restoring; pass treats it as it is coded.")
 @setting("--interlaced", "restore.interlaced", "Interlaced video: keep its fields, or deinterlace it.")
 @encode_options
+@setting("--size-like-input", "encode.size_like_input", "Make the video as large as it is in the input.")
 @setting("--force-encode", "encode.force_encode", "Encode even if nothing needs restoring.")
 @setting("--drop-unsupported", "encode.drop_unsupported", "Leave out streams that the container cannot hold.")
 @setting("--strict", "strict", "Refuse damaged input instead of restoring what decodes.")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,8 +27,11 @@ from streamrestore.errors import (
 )
 from streamrestore.pipeline.done import is_done, job_files
 from streamrestore.pipeline.job import restore_file
-from streamrestore.pipeline.plan import make_restorer
+from streamrestore.pipeline.look import Survey, look_at
+from streamrestore.pipeline.plan import Plan, make_restorer, plan_series
+from streamrestore.pipeline.progress import OnProgress
 from streamrestore.pipeline.report import JobReport
+from streamrestore.render.preview import preview_lines, restore_preview
 from streamrestore.render.report_json import JobFailure, JobSkipped, Outcome
 from streamrestore.render.summary import files_table, job_summary
 from streamrestore.settings import JobSettings
@@ -75,10 +79,15 @@ class Run:
             StreamRestoreError: if there is only one input, if the first failure ends the run, or if every
                 further input would fail likewise.
         """
-        for target in [target for target in self._targets if self._is_sound(target)]:
+        open_targets = [target for target in self._targets if self._is_sound(target)]
+        plans: dict[Target, Plan] = {}
+        if self._settings.series and open_targets and not self._alone:
+            plans = self._plan_together(open_targets)
+            open_targets = [target for target in open_targets if target in plans]
+        for target in open_targets:
             try:
                 self._interrupts.check()
-                report = self._restore(target)
+                report = self._restore(target, plans.get(target))
             except Interrupted as error:
                 raise Interrupted(self._interrupted(target, error)) from error
             except SAME_FOR_ALL:
@@ -114,21 +123,56 @@ class Run:
             return False
         return True
 
-    def _restore(self, target: Target) -> JobReport:
-        # A single file is checked before; worker processes make restorers of their own.
-        if not self._alone and self._settings.workers == 1 and self._restorer is None:
-            self._restorer = make_restorer(self._settings)
-        if self._progress == "json":
-            json_line({"input": target.shown, "output": str(target.output)})
-        with progress_of(self._progress, Path(target.shown).name) as on_progress:
-            return restore_file(
+    def _plan_together(self, wanted: Sequence[Target]) -> dict[Target, Plan]:
+        """What is done with the files of a recording; those that are done already are looked at, too."""
+        done = {report.output for report in self.reports if isinstance(report, JobSkipped)}
+        restorer = self._shared_restorer() or make_restorer(self._settings)
+        surveys: dict[Target, Survey] = {}
+        for target in self._targets:
+            if target not in wanted and str(target.output) not in done:
+                continue
+            try:
+                with self._progress_of(target) as on_progress:
+                    surveys[target] = look_at(
+                        target.input,
+                        self._settings,
+                        restorer,
+                        on_progress=on_progress,
+                        stop=self._interrupts.asked,
+                    )
+            except SAME_FOR_ALL:
+                raise
+            except StreamRestoreError as error:
+                if target in wanted:
+                    self._fail(target, error)
+        plans = plan_series(list(surveys.values()), self._settings, restorer)
+        return dict(zip(surveys, plans, strict=True))
+
+    def _restore(self, target: Target, plan: Plan | None) -> JobReport:
+        restorer, stop = self._shared_restorer(), self._interrupts.asked
+        more: dict[str, Any] = {} if plan is None else {"plan": plan}
+        restore = restore_file if self._settings.preview is None else restore_preview
+        with self._progress_of(target) as on_progress:
+            return restore(
                 target.input,
                 target.output,
                 self._settings,
-                restorer=self._restorer,
+                restorer=restorer,
                 on_progress=on_progress,
-                stop=self._interrupts.asked,
+                stop=stop,
+                **more,
             )
+
+    def _shared_restorer(self) -> Restorer | None:
+        """For all files; a single one makes its own when it has been checked, as worker processes do."""
+        if not self._alone and self._settings.workers == 1 and self._restorer is None:
+            self._restorer = make_restorer(self._settings)
+        return self._restorer
+
+    def _progress_of(self, target: Target) -> AbstractContextManager[OnProgress]:
+        if self._progress == "json":
+            json_line({"input": target.shown, "output": str(target.output)})
+        return progress_of(self._progress, Path(target.shown).name)
 
     def _done(self, report: JobReport) -> None:
         self.reports.append(report)
@@ -136,8 +180,10 @@ class Run:
             self.status = self.status or DONE_WITH_LOSSES
         if self._progress == "json":
             json_line({"report": report})
-        else:
-            click.echo("\n".join(job_summary(report)))
+            return
+        click.echo("\n".join(job_summary(report)))
+        if self._settings.preview is not None:
+            click.echo("\n".join(preview_lines(report)))
 
     def _skip(self, target: Target) -> None:
         self.reports.append(JobSkipped(target.shown, str(target.output)))

@@ -106,13 +106,15 @@ def _targets_in(folder: Path, output: Path, match: Sequence[str]) -> list[Target
 
 
 def _videos_in(folder: Path, leave: Path, match: Sequence[str]) -> Iterator[Path]:
-    """Videos in a folder and in its folders, in the order of their names; nothing hidden or in `leave`."""
+    """Videos in a folder and in its folders, in the order of their names; nothing hidden or in `leave`.
+
+    Numbers in names count as numbers: clip9 comes before clip10.
+    """
     for place, folders, files in os.walk(folder):
         here = Path(place)
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and (here / name).resolve() != leave
-        )
-        for name in sorted(files):
+        open_to_us = [n for n in folders if not n.startswith(".") and (here / n).resolve() != leave]
+        folders[:] = sorted(open_to_us, key=natural)
+        for name in sorted(files, key=natural):
             path = here / name
             shown = str(path.relative_to(folder))
             if match:
@@ -121,6 +123,12 @@ def _videos_in(folder: Path, leave: Path, match: Sequence[str]) -> Iterator[Path
                 fits = path.suffix.lower() in VIDEO_SUFFIXES
             if fits and not name.startswith("."):
                 yield path
+
+
+def natural(name: str) -> tuple[list[tuple[str, int]], str]:
+    """What to sort names by."""
+    parts = re.findall(r"(\D*)(\d*)", Path(name).stem, re.ASCII)
+    return [(text.casefold(), int(digits or -1)) for text, digits in parts], name
 
 
 def _refuse_one_for_two(targets: Sequence[Target]) -> None:

@@ -29,6 +29,7 @@ class OpenOptions:
     batch_size: int = DEFAULT_BATCH
     rate: Fraction | None = None
     start: int | None = None
+    stop: int | None = None
     start_index: int = 0
     seek: bool = True
     deinterlace: bool = False
@@ -45,6 +46,7 @@ def open_source(
     batch_size: int = DEFAULT_BATCH,
     rate: Fraction | int | None = None,
     start: int | None = None,
+    stop: int | None = None,
     start_index: int = 0,
     seek: bool = True,
     deinterlace: bool = False,
@@ -59,7 +61,8 @@ def open_source(
         batch_size: pictures in a batch at most.
         rate: pictures per second where the input does not say; of numbered pictures 25 by default.
         start: first timestamp to give out, in ticks of the input's time base.
-        start_index: index of that picture.
+        stop: first timestamp that is not given out any more.
+        start_index: index of the first picture.
         seek: jump to `start`; without, everything before it is decoded (and, for an input with
             damaged timestamps, the timestamps equal those of a pass over the whole input).
         deinterlace: make whole pictures, as many and at the same times, of those that are marked as
@@ -72,7 +75,7 @@ def open_source(
     if threads < 0 or batch_size < 1:
         raise UsageError(f"threads must be at least 0, batch_size at least 1, not {threads=}, {batch_size=}")
     rate = Fraction(rate) if rate else None
-    options = OpenOptions(threads, batch_size, rate, start, start_index, seek, deinterlace)
+    options = OpenOptions(threads, batch_size, rate, start, stop, start_index, seek, deinterlace)
     name = "pyav" if decoder == "auto" else decoder
     if name not in OPENERS:
         raise UsageError(f"there is no decoder {decoder!r}; known are auto, {', '.join(sorted(OPENERS))}")
@@ -114,6 +117,7 @@ def open_pyav(spec: str, options: OpenOptions) -> Source:
         batch_size=options.batch_size,
         rate=rate,
         start=options.start,
+        stop=options.stop,
         start_index=options.start_index,
         seek=options.seek,
         deinterlaced=options.deinterlace,

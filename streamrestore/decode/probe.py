@@ -116,6 +116,7 @@ def source_info(
         interlaced=first.interlaced_frame or stream.codec_context.field_order > 1,
         duration=video.duration or _until(claimed_end(container, stream), video.start),
         frame_count=stream.frames or None,
+        created=stream.metadata.get("creation_time") or container.metadata.get("creation_time", ""),
         is_live=any(word in container.format.name.split(",") for word in _LIVE),
         side_data=tuple(dict.fromkeys(word for kind, word in _SIDE_DATA.items() if kind in first.side_data)),
         mastering=mastering_of(first),

@@ -56,6 +56,7 @@ class PyAVSource:
         batch_size: pictures in a batch at most.
         rate: pictures per second, where the input does not say.
         start: timestamp before which pictures are decoded, but not given out.
+        stop: timestamp from which on none are.
         start_index: index of the first picture that is given out.
         seek: go to `start` by way of the index instead of decoding everything before it.
         deinterlaced: pictures that are marked as interlaced go through `interlace.deinterlace`.
@@ -74,13 +75,15 @@ class PyAVSource:
         batch_size: int = 8,
         rate: Fraction | None = None,
         start: int | None = None,
+        stop: int | None = None,
         start_index: int = 0,
         seek: bool = True,
         deinterlaced: bool = False,
         live: bool = False,
     ) -> None:
         self._parts, self._name, self._threads = parts, name, threads
-        self._batch_size, self._start, self._index, self._seek = batch_size, start, start_index, seek
+        self._batch_size, self._index, self._seek = batch_size, start_index, seek
+        self._start, self._stop = start, stop
         self._deinterlaced, self._order = deinterlaced, FieldOrder()
         self._status = SourceStatus()
         self._closed = False
@@ -189,12 +192,15 @@ class PyAVSource:
         current: _Kind | None = None
         frames: list[Frame] = []
         begin: int | None = None
-        end = 0
+        end, whole = 0, self._start is None
         for decoded, following in self._with_next_time(self._pictures(first)):
             kind = self._kind(decoded)
             pts = self._stamp(decoded, following)
             if pts is None or (self._start is not None and pts < self._start):
                 continue
+            if self._stop is not None and pts >= self._stop:
+                whole = False
+                break
             if begin is None:
                 begin = pts
                 if self._start is not None:
@@ -207,7 +213,7 @@ class PyAVSource:
             end = pts + decoded.duration
         if frames:
             yield self._batch(frames, current)
-        if not self._closed and self._start is None and not self._info.is_live:
+        if not self._closed and whole and not self._info.is_live:
             base = self._info.time_base
             self._reader.settle(begin * base if begin is not None else None, end * base)
 

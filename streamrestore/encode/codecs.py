@@ -131,6 +131,12 @@ def check_quality(spec: CodecSpec, settings: EncodeSettings) -> None:
     Raises:
         UsageError: naming what is allowed.
     """
+    if settings.size_like_input and settings.crf is not None:
+        raise UsageError(
+            f"--size-like-input and --crf {settings.crf:g} both say how large the output gets; give one"
+        )
+    if settings.size_like_input and spec.crf is None:
+        raise UsageError(f"--size-like-input: {spec.name} is lossless, and as large as it gets; leave it out")
     if settings.crf is not None:
         if spec.crf is None:
             raise UsageError(f"--crf {settings.crf:g}: {spec.name} is lossless and takes none; leave it out")

@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 from streamrestore.encode.check import refuse_losses, same_file
 from streamrestore.encode.containers import ContainerSpec, find_container
 from streamrestore.encode.partial import Partial
-from streamrestore.encode.passengers import Passengers
+from streamrestore.encode.passengers import REFUSED, Passengers
 from streamrestore.encode.passthrough import plan_passthrough
 from streamrestore.encode.streams import codec_name, describe, open_source
 from streamrestore.encode.tags import copy_container, display_notes, lost_tags, muxer_options
@@ -21,6 +21,9 @@ from streamrestore.encode.times import choose_shift
 from streamrestore.errors import Interrupted, OutputError, UnsupportedOutput
 from streamrestore.seams import SinkReport, SourceInfo
 from streamrestore.settings import EncodeSettings
+
+_VOL = b"\0\0\1\x20"
+"""Begins the header of MPEG-4 video that says how large its pictures are."""
 
 
 class CannotCopy(UnsupportedOutput):
@@ -35,15 +38,18 @@ def copy_file(
     *,
     remark: str = "",
     stop: Callable[[], bool] = lambda: False,
+    plays: Callable[[Path], bool] = lambda _: True,
 ) -> SinkReport:
     """Copy a file packet by packet into the container that the extension of `path` names.
 
     Args:
         stop: asked before each packet; True ends the run.
+        plays: whether a complete copy gives the pictures that it should.
 
     Raises:
         Interrupted: `stop` said so; nothing is left behind.
-        CannotCopy: the container does not hold the video as it is; nothing is left behind.
+        CannotCopy: the container does not hold the video as it is, or not so that it plays; nothing is left
+            behind.
         UsageError, OutputError: as `check_output`.
     """
     spec = find_container(path)
@@ -61,7 +67,9 @@ def copy_file(
         shift = choose_shift(info, spec, start)
         passengers = Passengers(source_path, plan, spec, shift)
         try:
-            return _copy(passengers, partial, spec, info, shift, remark, stop)
+            return _copy(passengers, partial, spec, info, shift, remark, stop, plays)
+        except REFUSED as error:
+            raise CannotCopy(f"{spec.name} does not take its damaged packets ({error.strerror})") from error
         finally:
             passengers.close()
 
@@ -74,6 +82,7 @@ def _copy(
     shift: Fraction,
     remark: str,
     stop: Callable[[], bool],
+    plays: Callable[[Path], bool],
 ) -> SinkReport:
     source, video = passengers.source, passengers.source.streams[info.video.index]
     output = partial.open(spec.format, muxer_options(spec, source))
@@ -86,8 +95,13 @@ def _copy(
         if stop():
             raise Interrupted(f"{info.name}: stopped; nothing was written")
         shown += is_shown
-        output.mux_one(packet)
+        if packet.stream is passengers.copy_of(video.index):
+            output.mux_one(packet)
+        else:
+            passengers.mux(output, packet)
     output.close()
+    if not plays(partial.path):
+        raise CannotCopy(f"{info.name}: its damaged packets do not play in {spec.name}")
     name = codec_name(video)
     notes = [
         f"nothing was restored: {describe(video)} is copied as it is",
@@ -104,6 +118,7 @@ def _copy(
         copied=dict(sorted(passengers.counts.items())),
         dropped=tuple(passengers.lost()),
         notes=tuple(notes),
+        losses=passengers.losses,
     )
 
 
@@ -131,11 +146,14 @@ def _watch(
     assert isinstance(stream, VideoStream)
     reordered = stream.codec_context.has_b_frames and spec.variable_rate
     undated_is_fine = info.container == "avi" and not reordered
+    headless = spec.format == "mpegts" and info.video.codec == "mpeg4"
     for packet in packets:
         if packet.stream is not passengers.copy_of(info.video.index):
             yield packet, False
             continue
         assert packet.pts is not None
+        if headless and packet.is_keyframe and _VOL not in bytes(packet):
+            raise CannotCopy(f"{spec.name} has no place for the header of MPEG-4 video from elsewhere")
         if passengers.undated and not undated_is_fine:
             raise CannotCopy("the input does not store when its pictures are shown")
         if not packet.is_discard:

@@ -7,6 +7,7 @@ from pathlib import Path
 from streamrestore.encode.check import OutputPlan, check_output
 from streamrestore.encode.head import video_head
 from streamrestore.encode.muxer import Muxer
+from streamrestore.encode.span import Span
 from streamrestore.encode.video import VideoEncoder, moved_note
 from streamrestore.seams import Restored, SinkReport, SourceInfo
 from streamrestore.settings import EncodeSettings
@@ -25,6 +26,7 @@ class FileSink:
         source_path: the source's file, whose other streams are copied; None if there is none.
         remark: goes into the file's comment, such as "restored by streamrestore 0.1.0, settings 12ab".
         plan: what `check_output` said about the same arguments; it is asked if None.
+        span: the part of the source that the pictures are; None for the whole.
 
     Raises:
         UsageError, OutputError: as `check_output`.
@@ -39,9 +41,10 @@ class FileSink:
         source_path: Path | None,
         remark: str = "",
         plan: OutputPlan | None = None,
+        span: Span | None = None,
     ) -> None:
         self._plan = plan or check_output(path, source_path, settings, info)
-        self._info, self._alone = info, source_path is None
+        self._info, self._alone, self._span = info, source_path is None, span
         self._muxer = Muxer(path, info, settings, self._plan, source_path=source_path, remark=remark)
         self._encoder: VideoEncoder | None = None
 
@@ -56,7 +59,9 @@ class FileSink:
             return
         with self._muxer.guarded():
             if self._encoder is None:
-                head = video_head(restored.frames, self._info, self._plan.container, alone=self._alone)
+                head = video_head(
+                    restored.frames, self._info, self._plan.container, alone=self._alone, span=self._span
+                )
                 self._encoder = VideoEncoder(self._muxer.start(head), head, self._plan)
             for packet in self._encoder.encode(restored.frames):
                 self._muxer.write(packet)

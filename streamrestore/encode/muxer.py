@@ -15,6 +15,7 @@ from streamrestore.encode.check import OutputPlan
 from streamrestore.encode.head import VideoHead, add_video, head_notes
 from streamrestore.encode.partial import Partial
 from streamrestore.encode.passengers import Passengers
+from streamrestore.encode.span import Cutter
 from streamrestore.encode.tags import copy_container, copy_stream, lost_tags, muxer_options
 from streamrestore.errors import OutputError
 from streamrestore.seams import SinkReport, SourceInfo
@@ -53,6 +54,7 @@ class Muxer:
         self._output: OutputContainer | None = None
         self._video: VideoStream | None = None
         self._passengers: Passengers | None = None
+        self._cutter: Cutter | None = None
         self._notes: list[str] = []
 
     def start(self, head: VideoHead) -> VideoStream:
@@ -64,6 +66,7 @@ class Muxer:
         source: InputContainer | None = None
         spec, copies = self._plan.container, self._plan.passengers
         main = self._info.video.index
+        self._cutter = None if head.span is None else Cutter(head.span, self._notes)
         if self._source_path is not None and copies is not None:
             self._passengers = Passengers(self._source_path, copies, spec, head.shift)
             source = self._passengers.source
@@ -76,8 +79,11 @@ class Muxer:
             copy_stream(source.streams[main], self._video)
             self._passengers.board(output, range(main + 1, len(source.streams)))
             self._passengers.tick = head.tick
+            self._passengers.cutter = self._cutter
             self._passengers.start()
         copy_container(source, output, head.shift, self._remark)
+        if self._cutter is not None:
+            self._cutter.trim(output, head.shift)
         output.start_encoding()
         return self._video
 
@@ -87,9 +93,12 @@ class Muxer:
         assert self._video is not None
         if self._passengers is not None and packet.dts is not None:
             for other in self._passengers.until(packet.dts * packet.time_base):
-                self._output.mux_one(other)
+                self._passengers.mux(self._output, other)
         packet.stream = self._video
-        self._output.mux_one(packet)
+        if self._passengers is None:
+            self._output.mux_one(packet)
+        else:
+            self._passengers.mux(self._output, packet)
 
     def finish(self, frames: int, notes: Sequence[str] = ()) -> SinkReport:
         """Write what is left of the other streams, and give the file its name.
@@ -104,13 +113,22 @@ class Muxer:
         if self._output is None:
             raise OutputError(f"{self._partial.target}: no frame came, so there is nothing to write")
         passengers = self._passengers
-        for packet in passengers.until(None) if passengers else ():
-            self._output.mux_one(packet)
+        if passengers is not None:
+            for packet in passengers.until(None):
+                passengers.mux(self._output, packet)
         self._output.close()
         source, streams = None, {self._info.video.index}
         if passengers is not None:
             source, streams = passengers.source, streams | passengers.counts.keys()
-        lost = lost_tags(source, self._partial.path, self._plan.container, streams, self._remark)
+        lost = lost_tags(
+            source,
+            self._partial.path,
+            self._plan.container,
+            streams,
+            self._remark,
+            without=self._cutter.tags if self._cutter is not None else (),
+            chapters=self._cutter.chapters if self._cutter is not None else 0,
+        )
         size = self._partial.commit()
         if passengers is not None:
             passengers.close()
@@ -122,6 +140,7 @@ class Muxer:
             copied=dict(sorted(passengers.counts.items())) if passengers else {},
             dropped=tuple(passengers.lost() if passengers else ()),
             notes=(*self._notes, *notes, *(passengers.notes() if passengers else ()), *lost),
+            losses=passengers.losses if passengers else {},
         )
 
     def abort(self) -> None:

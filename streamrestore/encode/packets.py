@@ -27,7 +27,9 @@ MAGIC = b"streamrestore packets 1\n"
 _LENGTH = struct.Struct("<I")
 _RECORD = struct.Struct("<qqqBI")
 """pts, dts, duration in ticks, whether it is a key frame, bytes of data."""
-_HEVC_SEI = b"\0\0\0\1\x4e\x01"
+RECORD_BYTES = _RECORD.size
+"""What a packet takes beside its data."""
+_HEVC_SEI = b"\0\0\1\x4e\x01"
 
 
 class PacketHeader(msgspec.Struct, frozen=True):

@@ -8,17 +8,21 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
 
 from streamrestore.encode.containers import ContainerSpec
 from streamrestore.encode.passthrough import Plan
+from streamrestore.encode.span import Cutter
 from streamrestore.encode.streams import add_copy, codec_name, describe, open_source, read_packets
 from streamrestore.encode.tags import is_cover
 from streamrestore.encode.times import fill_dts, fill_durations, without_hidden
 from streamrestore.errors import UnsupportedOutput
 
+REFUSED = (av.error.InvalidDataError, av.error.PatchWelcomeError, av.error.ArgumentError)
+"""What FFmpeg raises when it can make nothing of a packet that it is to write; the last, of its times."""
 _JUMP = Fraction(1, 2)
 """Seconds by which a clock must fall back to count as set anew."""
 
@@ -36,16 +40,19 @@ class Passengers:
         tick: of the video, in seconds. In containers whose streams all begin together none may begin
             farther than this from the first picture.
         source: opened for this alone.
+        cutter: takes a part of the source; None for the whole.
         counts: packets handed out, by stream index of the source.
         undated: pictures without a presentation time; they took their decoding time.
+        refused: damaged packets that the muxer did not take.
     """
 
     def __init__(self, path: Path, plan: Plan, spec: ContainerSpec, shift: Fraction) -> None:
         self.source: InputContainer = open_source(path)
         self.counts: Counter[int] = Counter()
-        self.undated = 0
+        self.undated = self.refused = 0
         self._path, self._plan, self._spec, self._shift = path, plan, spec, shift
         self.tick = Fraction(1, 25)
+        self.cutter: Cutter | None = None
         self._losses: Counter[str] = Counter()
         self._moved = 0
         self._hidden: Counter[int] = Counter()
@@ -74,14 +81,19 @@ class Passengers:
 
     def start(self) -> None:
         """Read the first packet; all streams are on board."""
+        if self.cutter is not None:
+            self.cutter.jump(self.source, self._path)
         streams = [s for s in self.source.streams if s.index in self._copies and s.type != "attachment"]
         for stream in self.source.streams:
             if stream not in streams:
                 stream.discard = Discard.all
         if streams:
-            packets = fill_durations(fill_dts(read_packets(self.source, streams, self._losses)))
+            packets = read_packets(self.source, streams, self._losses)
+            packets = fill_durations(fill_dts(packet for packet in packets if not _is_pause(packet)))
             hides = (lambda time: time + self._shift < 0) if self._spec.edit_lists else (lambda _: False)
             self._packets = without_hidden(packets, hides, self._hidden)
+        if self.cutter is not None:
+            self._packets = self.cutter.packets(self._packets, streams)
         self._next = next(self._packets, None)
 
     def until(self, limit: Fraction | None) -> Iterator[Packet[Any]]:
@@ -109,6 +121,18 @@ class Passengers:
             yield packet
             self._next = next(self._packets, None)
 
+    def mux(self, output: OutputContainer, packet: Packet[Any]) -> None:
+        """Write a packet, a copied one or of the restored video; a damaged one that is refused is counted.
+
+        FFmpeg writes some packets later than it gets them: it may be an earlier one, but for wrong times.
+        """
+        try:
+            output.mux_one(packet)
+        except REFUSED as error:
+            if isinstance(error, av.error.ArgumentError) and packet.stream not in self._copies.values():
+                raise
+            self.refused += 1
+
     def copy_of(self, index: int) -> Stream | None:
         """The stream of the output that takes the packets of a stream of the source."""
         return self._copies.get(index)
@@ -116,6 +140,11 @@ class Passengers:
     def close(self) -> None:
         """Let go of the source."""
         self.source.close()
+
+    @property
+    def losses(self) -> dict[str, int]:
+        """What of the copied streams is damaged so that it could not be written, by kind."""
+        return {"refused packet of another stream": self.refused} if self.refused else {}
 
     def lost(self) -> list[str]:
         """What could not be copied, in words."""
@@ -191,3 +220,8 @@ class Passengers:
         name = stream.metadata.get("filename", f"cover.{'jpg' if kind == 'jpeg' else kind}")
         output.add_attachment(name, stream.metadata.get("mimetype", f"image/{kind}"), bytes(packet))
         self.counts[stream.index] = 1
+
+
+def _is_pause(packet: Packet[Any]) -> bool:
+    """Whether it stands for no text in mp4 and mov: their muxers write such packets by themselves."""
+    return packet.size == 2 and bytes(packet) == b"\0\0" and codec_name(packet.stream) == "mov_text"

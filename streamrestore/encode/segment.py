@@ -9,14 +9,17 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
+from av.container import OutputContainer
+from av.video.stream import VideoStream
 
+from streamrestore.encode.bitrate import level_of
 from streamrestore.encode.check import OutputPlan
 from streamrestore.encode.head import VideoHead, add_video
-from streamrestore.encode.packets import PacketHeader, PacketWriter
+from streamrestore.encode.packets import RECORD_BYTES, PacketHeader, PacketWriter
 from streamrestore.encode.partial import translated
 from streamrestore.encode.video import VideoEncoder
 from streamrestore.seams import Restored, SinkReport
@@ -34,6 +37,11 @@ class SegmentReport(SinkReport):
 
     sha256: str = ""
     moved: int = 0
+
+    @property
+    def payload(self) -> int:
+        """Bytes of the packets alone, but for a header."""
+        return self.bytes - RECORD_BYTES * self.frames
 
 
 class SegmentSink:
@@ -57,12 +65,11 @@ class SegmentSink:
     ) -> None:
         self._path, self._codec = path, plan.codec.name
         self._writer: PacketWriter | None = None
+        # Nothing is written there: it tells the encoder where parameter sets go. It and its stream hold each
+        # other, and the encoder with all its memory, until it is closed.
+        self._scratch = av.open(io.BytesIO(), "w", format=plan.container.format)
         with self._guarded():
-            # Nothing is written there: it tells the encoder where parameter sets go.
-            self._scratch = av.open(io.BytesIO(), "w", format=plan.container.format)
-            stream = add_video(self._scratch, head, plan, settings)
-            with ThreadPoolExecutor(1, initializer=_yield_to_others) as opener:
-                opener.submit(stream.codec_context.open).result()
+            stream = _open_encoder(self._scratch, head, plan, settings)
             self._writer = PacketWriter(path, PacketHeader.of(stream.codec_context))
             self._encoder = VideoEncoder(stream, head, plan, begin=begin)
 
@@ -89,6 +96,7 @@ class SegmentSink:
                 writer.write(packet)
             digest = writer.finish()
             self._writer = None
+            self._scratch.close()
         return SegmentReport(
             path=self._path,
             frames=encoder.frames,
@@ -101,6 +109,7 @@ class SegmentSink:
 
     def abort(self) -> None:
         """Leave nothing behind; harmless after `finish`."""
+        self._scratch.close()
         if self._writer is None:
             return
         with contextlib.suppress(OSError):  # on a full disk, closing fails as writing did
@@ -123,6 +132,31 @@ class SegmentSink:
         except BaseException:
             self.abort()
             raise
+
+
+def common_level(head: VideoHead, plan: OutputPlan, settings: EncodeSettings) -> VideoHead:
+    """The same head with the level of the coding standard that its aim calls for, for all parts of the video.
+
+    Raises:
+        UnsupportedOutput: the encoder refuses the settings.
+    """
+    if head.aim is None:
+        return head
+    with (
+        translated(Path(plan.codec.encoder), "open"),
+        av.open(io.BytesIO(), "w", format=plan.container.format) as scratch,
+    ):
+        parameters = bytes(_open_encoder(scratch, head, plan, settings).codec_context.extradata or b"")
+    return replace(head, aim=replace(head.aim, level=level_of(parameters, plan.codec.name)))
+
+
+def _open_encoder(
+    scratch: OutputContainer, head: VideoHead, plan: OutputPlan, settings: EncodeSettings
+) -> VideoStream:
+    stream = add_video(scratch, head, plan, settings)
+    with ThreadPoolExecutor(1, initializer=_yield_to_others) as opener:
+        opener.submit(stream.codec_context.open).result()
+    return stream
 
 
 def _yield_to_others() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import AttachmentStream, Stream
@@ -70,6 +71,8 @@ def read_packets(
                     yield packet
         except av.EOFError:
             return
+        except IndexError:  # PyAV met a packet of a stream that appeared after the beginning
+            failures += 1
         except av.FFmpegError as error:
             failures += 1
             if losses is not None:
@@ -89,6 +92,10 @@ def add_copy(output: OutputContainer, stream: Stream) -> Stream:
         copy = output.add_attachment(
             stream.name or "attachment", stream.mimetype or "application/octet-stream", stream.data
         )
+    elif isinstance(stream, AudioStream) and codec_name(stream) == "ac3" and output.format.name == "avi":
+        # A source in avi says how large packets may be; the muxer would take it for how large all are.
+        copy = output.add_stream("ac3", rate=stream.rate, layout=stream.layout.name)
+        copy.bit_rate = stream.bit_rate or copy.bit_rate
     else:
         copy = output.add_stream_from_template(stream, opaque=True)
     context = getattr(stream, "codec_context", None)

@@ -33,11 +33,11 @@ _PLAIN_MP4 = _PLAIN_MOV - {"make", "model"} | {
 }  # fmt: skip
 _PLAIN = {"mov": _PLAIN_MOV, "mp4": _PLAIN_MP4}
 
-# QuickTime files know these languages by the older (bibliographic) codes of ISO 639-2 only.
+# FFmpeg writes these languages into QuickTime files by other codes than those of ISO 639-2/T only.
 _MAC_LANGUAGES = {
-    "deu": "ger", "fra": "fre", "nld": "dut", "ell": "gre", "isl": "ice", "zho": "chi", "sqi": "alb",
-    "ron": "rum", "ces": "cze", "slk": "slo", "fas": "per", "hye": "arm", "kat": "geo", "mkd": "mac",
-    "mya": "bur", "msa": "may", "bod": "tib", "cym": "wel", "eus": "baq",
+    "deu": "ger", "fre": "fra", "nld": "dut", "ell": "gre", "isl": "ice", "zho": "chi", "sqi": "alb",
+    "rum": "ron", "cze": "ces", "slo": "slk", "fas": "per", "hye": "arm", "kat": "geo", "mkd": "mac",
+    "mya": "bur", "msa": "may", "bod": "tib", "cym": "wel", "eus": "baq", "swe": "sve",
 }  # fmt: skip
 _TELLS_PIXEL_SHAPE = ("h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "vc1")
 _TELLS_COLOR = ("h264", "hevc", "av1", "vp9")
@@ -108,6 +108,9 @@ def lost_tags(
     spec: ContainerSpec,
     streams: Collection[int],
     remark: str = "",
+    *,
+    without: Collection[str] = (),
+    chapters: int = 0,
 ) -> list[str]:
     """What of the tags, languages, dispositions and chapters of a source a file made of it lacks, in words.
 
@@ -116,19 +119,21 @@ def lost_tags(
     Args:
         written: the file, complete.
         streams: indices of the source's streams that are in it.
+        without: keys of tags that were left out on purpose.
+        chapters: that were.
     """
     lost = []
     with av.open(str(written), "r", format=spec.format, metadata_errors="surrogateescape") as output:
-        missing = _missing(_metadata(source, remark), output.metadata)
+        missing = [key for key in _missing(_metadata(source, remark), output.metadata) if key not in without]
         if missing:
             lost.append(f"metadata ({', '.join(missing)}): {spec.name} does not hold it")
         if source is None:
             return lost
-        gone = len(source.chapters()) - len(output.chapters())
+        gone = len(source.chapters()) - chapters - len(output.chapters())
         if gone > 0:
             lost.append(f"{gone} chapters: {spec.name} does not hold them")
         for old, new in _pairs(source, output, streams):
-            missing = _missing_of(old, new)
+            missing = [key for key in _missing_of(old, new) if key not in without]
             if missing:
                 kind = f"{old.type} stream {old.index}"
                 lost.append(f"{kind} goes without its {', '.join(missing)}: {spec.name} does not hold that")

@@ -10,7 +10,7 @@ from av.video.stream import VideoStream
 
 from streamrestore.encode.check import OutputPlan
 from streamrestore.encode.head import VideoHead, layout_of
-from streamrestore.encode.pictures import PictureWriter
+from streamrestore.encode.pictures import PictureWriter, ffmpeg_name
 from streamrestore.encode.rates import refuse_uneven
 from streamrestore.encode.times import date_packets
 from streamrestore.errors import UnsupportedOutput
@@ -80,8 +80,9 @@ class VideoEncoder:
         head = self._head
         if (batch.width, batch.height, batch.format) != (head.width, head.height, head.format):
             raise UnsupportedOutput(
-                f"the picture changes from {head.width}x{head.height} {head.format} to {batch.width}x"
-                f"{batch.height} {batch.format} at frame {self._at}; one file cannot hold both: "
+                f"the picture changes from {head.width}x{head.height} {ffmpeg_name(head.format)} to "
+                f"{batch.width}x{batch.height} {ffmpeg_name(batch.format)} at frame {self._at}; "
+                "one file cannot hold both: "
                 "cut the input there"
             )
         if (batch.color, batch.rotation) != (head.color, head.rotation):

@@ -76,6 +76,10 @@ class Restorer:
         """Decisions for the clips of a file, in order; see `policy.decide`."""
         return policy.decide(estimates, self._policy, self.gains, **more)
 
+    def prospects(self, estimate: WeatherEstimate) -> dict[Weather, float]:
+        """What each branch promises for a clip, in dB; see `policy.prospects`."""
+        return policy.prospects(estimate, self._policy, self.gains)
+
     def restore(
         self,
         frames: Frames,

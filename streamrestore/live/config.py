@@ -81,6 +81,17 @@ class PublishSettings(Settings, frozen=True):
     """Be reachable without keys."""
     pattern: Literal["pub", "push"] = "pub"
     """To whoever listens, or dealt out to workers, which the service then waits for."""
+    pixel_format: Literal["rgb24", "nv12", "jpeg"] = "rgb24"
+    """How pictures are sent: ready for use, with half of the bytes, or with few bytes and some loss."""
+
+
+class HttpSettings(Settings, frozen=True):
+    """Where it can be looked at: health, metrics and a page."""
+
+    address: str | None = None
+    """Where to listen, such as 127.0.0.1:8080."""
+    token_file: str | None = None
+    """File with the word that whoever asks must know; needed to be reachable from other machines."""
 
 
 class LiveSettings(Settings, frozen=True):
@@ -90,4 +101,7 @@ class LiveSettings(Settings, frozen=True):
     streams: StreamSettings = StreamSettings()
     engine: EngineSettings = EngineSettings()
     publish: PublishSettings = PublishSettings()
+    http: HttpSettings = HttpSettings()
     session: SessionSettings = SessionSettings()
+    log: Literal["text", "json"] = "text"
+    """Lines on stderr, for people or for machines."""

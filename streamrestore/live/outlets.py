@@ -9,12 +9,12 @@ from streamrestore.errors import OutputError, WireError
 from streamrestore.frames import FrameBatch
 from streamrestore.live.lanes import Notice
 from streamrestore.live.messages import Picture
-from streamrestore.live.pictures import RgbWriter, rgb_view
+from streamrestore.live.payloads import PAYLOADS
 from streamrestore.publish import FramePublisher
 from streamrestore.publish.buffers import Buffer
 from streamrestore.render.words import plain
 from streamrestore.weather import Decision, WeatherEstimate
-from streamrestore.wire import Color, Decided, Header, Seen, payload_size
+from streamrestore.wire import Decided, Header, Pixels, Seen
 
 LONGEST_TEXT = 1000
 """Letters of a text on the wire."""
@@ -52,25 +52,25 @@ class Outlet(Protocol):
 
 
 class PublisherOutlet:
-    """Publishes pictures as rgb24, as displayed.
+    """Publishes pictures as displayed.
+
+    Args:
+        pixel_format: of the payloads.
 
     Attributes:
         lost: messages that no worker took in time (with ``push``), or that cannot be said on the wire.
     """
 
-    def __init__(self, publisher: FramePublisher) -> None:
-        self._publisher = publisher
-        self._rgb = RgbWriter()
+    def __init__(self, publisher: FramePublisher, pixel_format: Pixels = "rgb24") -> None:
+        self._publisher, self._pixel_format = publisher, pixel_format
+        self._payloads = PAYLOADS[pixel_format]()
         self.lost = 0
 
     def picture(self, finished: Finished) -> None:
         """See `Outlet`."""
         batch, picture = finished.result, finished.picture
         width, height = batch.displayed_size
-        size = payload_size("rgb24", width, height)
-        assert size is not None
-        buffer = self._publisher.buffer(size)
-        self._rgb.write(batch, rgb_view(buffer.view, batch))
+        payload = self._payloads.make(batch, self._publisher.buffer)
         header = Header(
             stream=finished.stream,
             epoch=finished.epoch,
@@ -81,14 +81,14 @@ class PublisherOutlet:
             time_base=(batch.time_base.numerator, batch.time_base.denominator),
             width=width,
             height=height,
-            pixel_format="rgb24",
-            color=Color(primaries=_standard(batch.color.primaries), transfer=_standard(batch.color.transfer)),
+            pixel_format=self._pixel_format,
+            color=self._payloads.color(batch),
             weather=None if finished.weather is None else Seen.of(finished.weather),
             decision=Decided.of(finished.decision),
             restored=not finished.decision.bypass,
             drops=finished.dropped + self.lost,
         )
-        self._publish(header, buffer)
+        self._publish(header, payload)
 
     def notice(self, stream: str, notice: Notice, dropped: int) -> None:
         """See `Outlet`."""
@@ -109,8 +109,3 @@ class PublisherOutlet:
             self._publisher.publish(header, payload)
         except (OutputError, WireError):
             self.lost += 1
-
-
-def _standard(code: int) -> int:
-    """A code of H.273; FFmpeg has more of its own, from 256 on."""
-    return code if code < 256 else 2  # unspecified

@@ -39,7 +39,12 @@ Tell = Callable[[str, Notice], None]
 
 @dataclass(frozen=True, slots=True)
 class StreamStatus:
-    """All that can be told about a stream at one moment."""
+    """All that can be told about a stream at one moment.
+
+    Attributes:
+        shown: its source, fit to be shown.
+        waiting: pictures and notices that the worker has not taken yet.
+    """
 
     name: str
     shown: str
@@ -47,6 +52,7 @@ class StreamStatus:
     level: Level
     counts: Counts
     load: Load
+    waiting: int
     published: StreamCounts | None
 
 
@@ -106,7 +112,8 @@ class LiveService:
         self._reloads: list[LiveSettings] = []
         self._started = time.monotonic()
         self.publisher = _publisher(settings, len(plans))
-        published = [] if self.publisher is None else [PublisherOutlet(self.publisher)]
+        pixel_format = settings.publish.pixel_format
+        published = [] if self.publisher is None else [PublisherOutlet(self.publisher, pixel_format)]
         self._worker = Worker(
             self._lanes,
             engines,
@@ -133,7 +140,8 @@ class LiveService:
             stream = member.lane.owner
             streams.append(StreamStatus(
                 member.plan.name, member.plan.request.shown, member.source.status, stream.level,
-                replace(member.lane.counts), stream.load.copy(), published.get(member.plan.name),
+                replace(member.lane.counts), stream.load.copy(), len(member.lane.items),
+                published.get(member.plan.name),
             ))  # fmt: skip
         return ServiceStatus(now, self._started, tuple(streams))
 
@@ -154,7 +162,7 @@ class LiveService:
         for plan in plan_streams(settings):
             self._engines.full.stream(plan.branch, plan.strength)  # refuses what it does not know
         fixed = [
-            name for name in ("engine", "publish")
+            name for name in ("engine", "publish", "http", "log")
             if getattr(settings, name) != getattr(self._settings, name)
         ]  # fmt: skip
         self._reloads.append(settings)
@@ -229,7 +237,9 @@ class LiveService:
             plans = {plan.name: plan for plan in plan_streams(settings)}
             same_session = settings.session == self._settings.session
             kept = self._settings
-            self._settings = msgspec.structs.replace(settings, engine=kept.engine, publish=kept.publish)
+            self._settings = msgspec.structs.replace(
+                settings, engine=kept.engine, publish=kept.publish, http=kept.http, log=kept.log
+            )
             for name, member in list(self._members.items()):
                 if not same_session or plans.get(name) != member.plan or member.source.final:
                     self._remove(member, "the configuration changed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,8 @@ from streamrestore.weather import Decision
 
 REMEMBERED = 256
 """Pictures of a stream whose latency is kept."""
+LATENCY_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0)
+"""Seconds, between which latencies are counted."""
 
 
 @dataclass(slots=True, eq=False)
@@ -32,6 +35,9 @@ class Load:
         finished: pictures that came through, by label of what was done: ``none``, ``rain``, ...
         route_seconds, restore_seconds, output_seconds: spent on them.
         latencies: seconds from decoding to publication of the last ones.
+        latency_counts: of all of them, how many lie up to each of `LATENCY_BOUNDS` and above the one before;
+            last, how many above all.
+        latency_seconds: their sum.
         rate: pictures per second that arrived in the last window.
     """
 
@@ -40,13 +46,24 @@ class Load:
     restore_seconds: float = 0.0
     output_seconds: float = 0.0
     latencies: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    latency_counts: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS) + 1))
+    latency_seconds: float = 0.0
     rate: float = 0.0
     decision: Decision | None = None
+
+    def note_latency(self, seconds: float) -> None:
+        """A picture came through."""
+        self.latencies.append(seconds)
+        self.latency_counts[bisect_left(LATENCY_BOUNDS, seconds)] += 1
+        self.latency_seconds += seconds
 
     def copy(self) -> Load:
         """As it is now."""
         return replace(
-            self, finished=Counter(self.finished), latencies=deque(self.latencies, self.latencies.maxlen)
+            self,
+            finished=Counter(self.finished),
+            latencies=self.latencies.copy(),
+            latency_counts=list(self.latency_counts),
         )
 
 
@@ -229,7 +246,7 @@ class Worker(threading.Thread):
         self._costs.note(self._kind(lane, stream.level, stream.label), spent + now - begun, now)
         load.output_seconds += now - begun
         load.finished[task.decision.label] += 1
-        load.latencies.append(now - picture.arrived)
+        load.note_latency(now - picture.arrived)
         load.decision = task.decision
 
     def _spend(self, lane: StreamLane, seconds: float) -> None:

@@ -24,13 +24,17 @@ def job_files(spec: str, settings: JobSettings) -> tuple[Path, ...]:
 
 
 def remark_of(settings: JobSettings, files: Sequence[Path]) -> str:
-    """What the comment of an output says: the version, the settings, and the input if it is files.
+    """What the comment of an output says: the version, the settings, the plan, and the input if it is files.
 
     Raises:
         InputUnreadable: a file has gone, or cannot be read.
     """
-    made = f"restored by streamrestore {__version__}, settings {settings.digest}"
-    return f"{made}, input {hash_input(files)[:_DIGITS]}" if files else made
+    facts = [f"restored by streamrestore {__version__}", f"settings {settings.digest}"]
+    if settings.restore.plan is not None:
+        facts.append(f"plan {hash_input([Path(settings.restore.plan)])[:_DIGITS]}")
+    if files:
+        facts.append(f"input {hash_input(files)[:_DIGITS]}")
+    return ", ".join(facts)
 
 
 def is_done(output: Path, settings: JobSettings, files: Sequence[Path]) -> bool:

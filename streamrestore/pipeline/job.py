@@ -11,16 +11,18 @@ from streamrestore import __version__
 from streamrestore.decode import input_files, open_source
 from streamrestore.encode import CannotCopy, OutputPlan, check_output, copy_file, join_segments, video_head
 from streamrestore.engine import Restorer
-from streamrestore.errors import DamagedInput, Interrupted, UnsupportedVideo, UsageError
-from streamrestore.frames import HDR_TRANSFERS, LARGEST, NOT_YCBCR, SMALLEST
+from streamrestore.errors import InputError, Interrupted, UsageError
 from streamrestore.pipeline.done import job_files, remark_of
 from streamrestore.pipeline.making import Task
 from streamrestore.pipeline.manifest import Manifest
 from streamrestore.pipeline.mask import read_mask
-from streamrestore.pipeline.plan import OnProgress, Plan, Stop, make_restorer, plan_file, progress
+from streamrestore.pipeline.plan import Plan, make_restorer, plan_file
+from streamrestore.pipeline.progress import OnProgress, Stop, progress
+from streamrestore.pipeline.refusals import refuse_losses, refuse_pictures
 from streamrestore.pipeline.report import JobReport, StreamReport
 from streamrestore.pipeline.resume import restore_in_segments
 from streamrestore.pipeline.runner import Tally
+from streamrestore.pipeline.sizes import aimed, clip_bytes, size_notes
 from streamrestore.pipeline.workplace import Workplace
 from streamrestore.seams import SinkReport, SourceInfo
 from streamrestore.settings import JobSettings
@@ -31,6 +33,7 @@ def restore_file(
     output: Path,
     settings: JobSettings,
     *,
+    plan: Plan | None = None,
     restorer: Restorer | None = None,
     on_progress: OnProgress | None = None,
     stop: Stop | None = None,
@@ -46,6 +49,7 @@ def restore_file(
 
     Args:
         spec: what `open_source` takes.
+        plan: what to do with each clip; by default `plan_file` says it.
         restorer: to use one for several files; by default one is made from the settings. Worker
             processes always make their own.
         on_progress: called from this thread.
@@ -60,13 +64,15 @@ def restore_file(
     inputs, files = input_files(spec), job_files(spec, settings)
     source_path = inputs[0] if len(inputs) == 1 and inputs[0].is_file() else None
     with open_source(spec) as source:
+        if settings.encode.size_like_input and source_path is None:
+            raise UsageError(f"{source.info.name}: --size-like-input takes a video file, whose size is known")
         output_plan = check_output(output, source_path, settings.encode, source.info)
         name = source.info.name
         read_mask(settings.restore.mask, *source.info.displayed_size)
     stop, on_progress = stop or _never, on_progress or _ignore
     restorer = restorer or make_restorer(settings)
     restorer.check(settings.restore.branch, settings.restore.strength, settings.restore.gates)
-    job = _Job(spec, files, source_path, output, output_plan, settings, restorer, on_progress, stop)
+    job = _Job(spec, files, source_path, output, output_plan, settings, plan, restorer, on_progress, stop)
     with Workplace(output) as place:
         if not settings.resume or not files:
             place.clear()
@@ -95,6 +101,7 @@ class _Job:
     output: Path
     output_plan: OutputPlan
     settings: JobSettings
+    plan: Plan | None
     restorer: Restorer
     on_progress: OnProgress
     stop: Stop
@@ -102,30 +109,31 @@ class _Job:
     def run(self, place: Workplace, manifest: Manifest) -> JobReport:
         """Look, decide, and copy or restore."""
         settings = self.settings
-        plan = plan_file(
+        plan = self.plan or plan_file(
             self.spec, settings, restorer=self.restorer, on_progress=self.on_progress, stop=self.stop
         )
         if settings.strict:
-            _refuse_losses(plan.info.name, plan.losses)
+            refuse_losses(plan.info.name, plan.losses)
         if not plan.bypass:
-            _check_pictures(plan.info, settings.restore.hdr)
+            refuse_pictures(plan.info, settings.restore.hdr)
         began = time.monotonic()
-        if plan.bypass and not settings.encode.force_encode:
+        if plan.bypass and plan.span is None and not settings.encode.force_encode:
             copied = self._copy(plan)
             if copied is not None:
                 return self._report(plan, copied, Tally(), (), time.monotonic() - began, copied=True)
-        with open_source(self.spec) as source:
-            first = next(iter(source))
-        head = video_head(first, plan.info, self.output_plan.container, alone=self.source_path is None)
-        task = Task(self.spec, settings, plan, head, self.output_plan, place.folder)
+        for weather in plan.weathers:
+            self.restorer.network(weather)  # loaded now: what made a segment is known before the first one
+        task = self._task(plan, place.folder)
         segments, tally, notes = restore_in_segments(
             task, self.files, place, manifest, self.restorer, self.on_progress, self.stop
         )
+        if task.sizes is not None:
+            notes = (*notes, *size_notes(sum(segment.payload for segment in segments), sum(task.sizes)))
         self.on_progress(progress("finish", plan.frames, plan.frames, time.monotonic() - began))
         joined = join_segments(
             self.output,
             segments,
-            head,
+            task.head,
             plan.info,
             settings.encode,
             source_path=self.source_path,
@@ -134,6 +142,19 @@ class _Job:
             stop=self.stop,
         )
         return self._report(plan, joined, tally, notes, time.monotonic() - began, copied=False)
+
+    def _task(self, plan: Plan, folder: Path) -> Task:
+        """What all segments share."""
+        settings, output = self.settings, self.output_plan
+        start = round(plan.windows[0].start_seconds / plan.info.time_base)
+        with open_source(self.spec, start=start, seek=plan.is_sound) as source:
+            first = next(iter(source))
+        alone = self.source_path is None
+        head, sizes = video_head(first, plan.info, output.container, alone=alone, span=plan.span), None
+        if settings.encode.size_like_input and self.source_path is not None:
+            sizes = clip_bytes(self.source_path, plan)
+            head = aimed(head, output, settings.encode, plan.windows, sizes)
+        return Task(self.spec, settings, plan, head, output, folder, sizes)
 
     @property
     def _remark(self) -> str:
@@ -152,6 +173,7 @@ class _Job:
                 self.settings.encode,
                 remark=self._remark,
                 stop=self.stop,
+                plays=lambda path: not plan.losses or _count(path) == plan.frames,
             )
         except CannotCopy:
             return None
@@ -180,7 +202,7 @@ class _Job:
             copied=copied,
             clips=plan.clips,
             streams=_streams(info, sink, copied, self.source_path is not None),
-            losses=plan.losses,
+            losses={**plan.losses, **sink.losses},
             assumed=info.color.coding(info.format, width, height).assumed,
             notes=(
                 *plan.notes,
@@ -223,33 +245,6 @@ def _streams(info: SourceInfo, report: SinkReport, copied: bool, is_file: bool) 
     return tuple(rows)
 
 
-def _check_pictures(info: SourceInfo, hdr: str) -> None:
-    """Refuse what cannot be restored rightly; to copy it is another matter."""
-    sides = (info.width, info.height)
-    if not (min(sides) >= SMALLEST and max(sides) <= LARGEST):
-        raise UnsupportedVideo(
-            f"{info.name}: its pictures are {sides[0]}x{sides[1]}; "
-            f"{SMALLEST}x{SMALLEST} to {LARGEST}x{LARGEST} can be restored"
-        )
-    if info.color.matrix in NOT_YCBCR:
-        raise UnsupportedVideo(
-            f"{info.name}: its colour is coded as {NOT_YCBCR[info.color.matrix]}; "
-            "convert it to BT.709 or BT.2020 first"
-        )
-    coded = _hdr_coding(info)
-    if coded and hdr != "pass":
-        raise UnsupportedVideo(
-            f"{info.name}: its brightness is coded as {coded}, that is HDR, and the networks know SDR only; "
-            "convert it to SDR first, or use --hdr pass to have it treated as it is coded"
-        )
-
-
-def _hdr_coding(info: SourceInfo) -> str:
-    """How brightness of high dynamic range is coded, in words; empty for SDR."""
-    marked = "Dolby Vision" if "Dolby Vision" in info.side_data else ""
-    return HDR_TRANSFERS.get(info.color.transfer, marked)
-
-
 def _picture_notes(plan: Plan, settings: JobSettings, *, copied: bool) -> list[str]:
     """What became of fields."""
     notes = plan.scan_notes
@@ -261,10 +256,13 @@ def _picture_notes(plan: Plan, settings: JobSettings, *, copied: bool) -> list[s
     return notes
 
 
-def _refuse_losses(name: str, losses: dict[str, int]) -> None:
-    if losses:
-        found = ", ".join(f"{count} x {kind}" for kind, count in sorted(losses.items()))
-        raise DamagedInput(f"{name}: damaged ({found}); without --strict, what decodes is restored")
+def _count(path: Path) -> int:
+    """Pictures that decode."""
+    try:
+        with open_source(path) as source:
+            return sum(len(batch) for batch in source)
+    except InputError:
+        return 0
 
 
 def _never() -> bool:

@@ -19,9 +19,13 @@ from streamrestore.pipeline.mask import read_mask
 from streamrestore.pipeline.plan import Plan, make_restorer
 from streamrestore.pipeline.runner import Runner, Tally
 from streamrestore.pipeline.segments import Segment, lead_in
+from streamrestore.pipeline.sizes import NEAR, aim_at, next_rate
 from streamrestore.pipeline.workplace import partial_path
 from streamrestore.seams import Restored, Source
 from streamrestore.settings import JobSettings
+
+ATTEMPTS = 4
+"""To have a segment become as large as it should."""
 
 BATCH = 4
 """Frames per batch: what waits in the links bounds the memory."""
@@ -48,6 +52,7 @@ class Task:
 
     Attributes:
         folder: where segments are written.
+        sizes: that the clips are to have, in bytes; None to go by quality.
     """
 
     spec: str
@@ -56,6 +61,7 @@ class Task:
     head: VideoHead
     output: OutputPlan
     folder: Path
+    sizes: tuple[int, ...] | None = None
 
 
 def make_segments(task: Task, restorer: Restorer, segments: Sequence[Segment], watch: Watch) -> Tally:
@@ -73,6 +79,10 @@ def make_segments(task: Task, restorer: Restorer, segments: Sequence[Segment], w
     def tell(tally: Tally) -> None:
         watch.on_tally(total + tally)
 
+    if task.sizes is not None:
+        for segment in segments:
+            total += _make_to_size(task, task.sizes, restorer, segment, replace(watch, on_tally=tell))
+        return total
     for _, group in groupby(enumerate(segments), key=lambda item: item[1].number - item[0]):
         neighbours = [segment for _, segment in group]
         total += _make_neighbours(task, restorer, neighbours, replace(watch, on_tally=tell))
@@ -195,6 +205,27 @@ class _Until:
                 return
 
 
+def _make_to_size(
+    task: Task, sizes: Sequence[int], restorer: Restorer, segment: Segment, watch: Watch
+) -> Tally:
+    """Make a segment, and again where it misses its size: encoders aim badly at that of few pictures."""
+    part = slice(segment.first_clip, segment.stop_clip)
+    wanted = max(1, sum(sizes[part]))
+    aim = aim_at(task.head, task.output.codec.name, task.plan.windows[part], wanted)
+    made: list[SegmentReport] = []
+    tried: list[tuple[int, int]] = []
+    collect = replace(watch, on_made=lambda _, report: made.append(report))
+    while True:
+        now = replace(task, head=replace(task.head, aim=aim))
+        tally = _make_neighbours(now, restorer, [segment], collect)
+        tried.append((aim.rate, made[-1].payload))
+        if len(tried) == ATTEMPTS or abs(tried[-1][1] - wanted) <= NEAR * wanted:
+            break
+        aim = replace(aim, rate=next_rate(tried, wanted))
+    watch.on_made(segment, made[-1])
+    return tally
+
+
 def _make_neighbours(task: Task, restorer: Restorer, segments: Sequence[Segment], watch: Watch) -> Tally:
     settings, plan = task.settings.restore, task.plan
     starts = [window.start for window in plan.windows]
@@ -222,14 +253,13 @@ def _make_neighbours(task: Task, restorer: Restorer, segments: Sequence[Segment]
             yield Restored(frames, decision, decision.estimate)
 
     begin, seconds = (lead.start, lead.start_seconds) if lead else (first.first_frame, first.start_seconds)
-    start = round(seconds / plan.info.time_base) if begin else None
     sink = SegmentedSink(task, segments, watch.on_made)
     try:
         with open_source(
             task.spec,
             threads=settings.decoder_threads,
             batch_size=BATCH,
-            start=start,
+            start=round(seconds / plan.info.time_base),
             start_index=begin,
             seek=plan.is_sound,
             deinterlace=plan.deinterlace,

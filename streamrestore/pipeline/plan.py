@@ -1,45 +1,29 @@
-"""The first pass over a file: clips, weather and decisions, before anything is written."""
+"""What will be done with each clip of a file, decided before anything is written."""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
 
-import msgspec
-
-from streamrestore.decode import can_deinterlace, open_source
-from streamrestore.engine import GivenPlanes, Restorer, forced, load_restorer
-from streamrestore.errors import Interrupted
-from streamrestore.frames import FrameBatch
-from streamrestore.pipeline.report import ClipReport, Progress
+from streamrestore.decode import can_deinterlace, input_files
+from streamrestore.encode import Span
+from streamrestore.engine import Restorer, forced, load_restorer
+from streamrestore.pipeline.fingerprint import hash_input
+from streamrestore.pipeline.look import FrameTiming, Survey, look_at
+from streamrestore.pipeline.overlay import cut_out, lay_over, picture_at
+from streamrestore.pipeline.planfile import PlanFile, read_plan
+from streamrestore.pipeline.progress import OnProgress, Stop
+from streamrestore.pipeline.report import ClipReport
 from streamrestore.pipeline.scan import Scan, describe_scan, field_rate, why_kept
-from streamrestore.route.router import spread
-from streamrestore.route.views import Views
+from streamrestore.pipeline.series import scene_starts
+from streamrestore.pipeline.worst import worst_moment
 from streamrestore.seams import SourceInfo
 from streamrestore.settings import JobSettings
-from streamrestore.weather import Decision, WeatherEstimate
-from streamrestore.windows import Clip, ClipCutter
-
-LOOK_EVERY = 6
-"""Every sixth picture may be looked at; of those, a few per clip are."""
-
-OnProgress = Callable[[Progress], None]
-Stop = Callable[[], bool]
-
-
-class FrameTiming(msgspec.Struct, frozen=True):
-    """When pictures are shown."""
-
-    rate: str
-    """Average, as a fraction of pictures per second; empty if unknown."""
-    variable: bool
-    min_ms: float
-    max_ms: float
-    mean_ms: float
-    start_seconds: float
+from streamrestore.weather import Decision, Weather
+from streamrestore.windows import Clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +33,8 @@ class Plan:
     Attributes:
         decisions: one per clip.
         clips: the same for reports.
+        origin: time of the first picture of the file, in seconds.
+        span: the part of the file that it is for; None for the whole.
         frames: that decode.
         losses: what does not, by kind.
         scan: how its pictures are marked, interlaced or not.
@@ -58,6 +44,8 @@ class Plan:
     info: SourceInfo
     windows: tuple[Clip, ...]
     decisions: tuple[Decision, ...]
+    origin: float
+    span: Span | None
     frames: int
     losses: dict[str, int]
     notes: tuple[str, ...]
@@ -69,12 +57,21 @@ class Plan:
     @property
     def clips(self) -> tuple[ClipReport, ...]:
         """For reports."""
-        return tuple(report_clip(w, d) for w, d in zip(self.windows, self.decisions, strict=True))
+        return tuple(
+            report_clip(w, d, self.origin) for w, d in zip(self.windows, self.decisions, strict=True)
+        )
 
     @property
     def bypass(self) -> bool:
         """True if no frame is touched."""
         return all(decision.bypass for decision in self.decisions)
+
+    @property
+    def weathers(self) -> set[Weather]:
+        """Whose branches are used."""
+        return {
+            weather for decision in self.decisions if not decision.bypass for weather in decision.branches
+        }
 
     @property
     def frames_restored(self) -> int:
@@ -115,35 +112,64 @@ def plan_file(
     on_progress: OnProgress | None = None,
     stop: Stop | None = None,
 ) -> Plan:
-    """Decode a whole file, cut it into clips, classify them, and decide.
+    """Look at a file, and decide; the plan file that the settings name is obeyed.
+
+    If the settings ask for a preview, the plan is for the worst moment alone.
 
     Args:
         restorer: by default one is made from the settings.
 
     Raises:
         InputError: it cannot be used.
+        UsageError: something is wrong in the plan file.
         Interrupted: `stop` said so.
     """
     restorer = restorer or make_restorer(settings)
-    began = time.monotonic()
-    with open_source(spec, threads=settings.restore.decoder_threads) as source:
-        look = Look(restorer, settings)
-        for batch in source:
-            look.feed(batch)
-            if stop is not None and stop():
-                raise Interrupted(f"{source.info.name}: stopped; nothing was written")
-            if on_progress is not None:
-                on_progress(progress("plan", look.frames, source.info.frame_count, time.monotonic() - began))
-        windows, estimates = look.finish()
-        info, status = source.info, source.status
-    cuts = [True, *(w.reason in ("cut", "gap", "change") for w in windows[:-1])]
-    if settings.restore.branch == "auto":
-        decisions = restorer.decide(estimates, cuts=cuts, strength=settings.restore.strength)
-    else:
-        decision = forced(settings.restore.branch, settings.restore.strength)
-        decisions = [decision] * len(windows)
+    wanted = _read_wanted(spec, settings, restorer)
+    survey = look_at(spec, settings, restorer, on_progress=on_progress, stop=stop)
+    (decisions,) = decide([survey], settings, restorer)
+    plan = plan_of(survey, decisions, settings, wanted)
+    if settings.preview is None:
+        return plan
+    begin = worst_moment(plan.windows, _scores(plan, survey, restorer), settings.preview)
+    return _cut_plan(plan, survey.times, begin, begin + settings.preview)
+
+
+def plan_series(surveys: Sequence[Survey], settings: JobSettings, restorer: Restorer) -> list[Plan]:
+    """Plans for files that are one recording, in order, from what was found in each: decided together."""
+    decided = decide(surveys, settings, restorer)
+    return [plan_of(survey, own, settings) for survey, own in zip(surveys, decided, strict=True)]
+
+
+def decide(surveys: Sequence[Survey], settings: JobSettings, restorer: Restorer) -> list[list[Decision]]:
+    """What the weather, or the forced branch, calls for in each clip of files that follow each other."""
+    wanted = settings.restore
+    if wanted.branch != "auto":
+        return [[forced(wanted.branch, wanted.strength)] * len(survey.windows) for survey in surveys]
+    estimates = [estimate for survey in surveys for estimate in survey.estimates]
+    cuts = [start for starts in scene_starts(surveys) for start in starts]
+    decided = iter(restorer.decide(estimates, cuts=cuts, strength=wanted.strength))
+    return [list(islice(decided, len(survey.windows))) for survey in surveys]
+
+
+def plan_of(
+    survey: Survey, decisions: Sequence[Decision], settings: JobSettings, wanted: PlanFile | None = None
+) -> Plan:
+    """The plan that follows from a survey, and a decision for each of its clips.
+
+    Args:
+        wanted: what a user decided otherwise.
+
+    Raises:
+        UsageError: an entry of that lies beyond the end.
+    """
+    info, windows = survey.info, list(survey.windows)
+    if wanted is not None:
+        if survey.span is None or survey.span.end is None:
+            wanted.check_end(max(windows[-1].stop_seconds, windows[-1].start_seconds + 0.001) - survey.origin)
+        windows, decisions = lay_over(windows, decisions, wanted.entries, survey.times, survey.origin)
     kept = why_kept(
-        look.scan,
+        survey.scan,
         settings.restore.interlaced,
         restored=not all(decision.bypass for decision in decisions),
         codec=info.video.codec,
@@ -153,14 +179,57 @@ def plan_file(
         info,
         tuple(windows),
         tuple(decisions),
-        look.frames,
-        dict(status.losses),
-        tuple(status.notes),
-        look.timing(info.rate),
-        time.monotonic() - began,
-        look.scan,
+        survey.origin,
+        survey.span,
+        len(survey.times),
+        survey.losses,
+        survey.notes,
+        survey.timing,
+        survey.seconds,
+        survey.scan,
         kept,
     )
+
+
+def _scores(plan: Plan, survey: Survey, restorer: Restorer) -> list[float]:
+    """How bad each clip is: what its branches promise, or (if none is restored) the most that any does."""
+    starts = [window.start for window in survey.windows]
+    promised = [
+        restorer.prospects(survey.estimates[bisect_right(starts, window.start) - 1])
+        for window in plan.windows
+    ]
+    if plan.bypass:
+        return [max(each.values(), default=0.0) for each in promised]
+    return [
+        0.0 if decision.bypass else sum(each.get(weather, 0.0) for weather in decision.branches)
+        for each, decision in zip(promised, plan.decisions, strict=True)
+    ]
+
+
+def _cut_plan(plan: Plan, times: Sequence[float], begin: float, end: float) -> Plan:
+    """The plan for a part.
+
+    Args:
+        times: of each picture of the plan, in seconds.
+        begin, end: of the part, in the same.
+    """
+    first = min(picture_at(begin - plan.origin, times, plan.origin), len(times) - 1)
+    stop = max(first + 1, picture_at(end - plan.origin, times, plan.origin))
+    windows, decisions = cut_out(plan.windows, plan.decisions, times, first, stop)
+    base = plan.info.time_base
+    span = Span(*(round(t / base) * base for t in (windows[0].start_seconds, windows[-1].stop_seconds)))
+    return replace(plan, windows=tuple(windows), decisions=tuple(decisions), frames=stop - first, span=span)
+
+
+def _read_wanted(spec: str, settings: JobSettings, restorer: Restorer) -> PlanFile | None:
+    """The plan file that the settings name, if it fits the input and the tier."""
+    if settings.restore.plan is None:
+        return None
+    wanted = read_plan(Path(settings.restore.plan))
+    wanted.check_input(hash_input(input_files(spec)) if input_files(spec) else "")
+    for weather in {weather for entry in wanted.entries for weather in entry.branches or ()}:
+        restorer.network(weather)
+    return wanted
 
 
 def make_restorer(settings: JobSettings) -> Restorer:
@@ -175,87 +244,18 @@ def make_restorer(settings: JobSettings) -> Restorer:
     )
 
 
-class Look:
-    """Goes through the frames of a file once, and keeps little of them."""
+def report_clip(window: Clip, decision: Decision, origin: float) -> ClipReport:
+    """One clip for a report.
 
-    def __init__(self, restorer: Restorer, settings: JobSettings) -> None:
-        self._restorer = restorer
-        self._classify = settings.restore.branch == "auto"
-        self._cutter = ClipCutter(settings.windows)
-        self._views: dict[int, Views] = {}
-        self._windows: list[Clip] = []
-        self._estimates: list[WeatherEstimate] = []
-        self._shortest, self._longest = math.inf, 0.0
-        self._start: float | None = None
-        self._last = 0.0
-        self._interlaced = self._top_first = 0
-        self.frames = 0
-
-    def feed(self, batch: FrameBatch) -> None:
-        """Take the next frames."""
-        for position, frame in enumerate(batch.frames):
-            seconds = batch.seconds(frame)
-            if self._start is None:
-                self._start = seconds
-            else:
-                self._shortest = min(self._shortest, seconds - self._last)
-                self._longest = max(self._longest, seconds - self._last)
-            self._last = seconds
-            self.frames += 1
-            self._interlaced += frame.interlaced
-            self._top_first += frame.top_field_first
-            if self._classify and frame.index % LOOK_EVERY == 0:
-                look = frame.index // LOOK_EVERY
-                self._views[frame.index] = GivenPlanes(batch).views(self._restorer.router, position, look)
-        self._take(self._cutter.feed(batch))
-
-    def finish(self) -> tuple[list[Clip], list[WeatherEstimate]]:
-        """All clips, and (if they are classified) what each looks like."""
-        self._take(self._cutter.finish())
-        return self._windows, self._estimates
-
-    @property
-    def scan(self) -> Scan:
-        """How the pictures so far were marked."""
-        return Scan(self.frames, self._interlaced, self._top_first)
-
-    def timing(self, rate: Fraction | None) -> FrameTiming:
-        """When pictures were shown."""
-        start = self._start or 0.0
-        mean = (self._last - start) / max(1, self.frames - 1)
-        shortest = min(self._shortest, self._longest)
-        return FrameTiming(
-            rate=str(rate) if rate else "",
-            variable=self._longest - shortest > max(0.0021, 0.1 * mean),
-            min_ms=shortest * 1000,
-            max_ms=self._longest * 1000,
-            mean_ms=mean * 1000,
-            start_seconds=start,
-        )
-
-    def _take(self, clips: Iterable[Clip]) -> None:
-        for clip in clips:
-            self._windows.append(clip)
-            if self._classify:
-                self._estimates.append(self._restorer.router.estimate(self._views_in(clip)))
-                self._views = {i: v for i, v in self._views.items() if i >= clip.stop - LOOK_EVERY}
-
-    def _views_in(self, clip: Clip) -> Sequence[Views]:
-        """Views of pictures of a clip, or for one shorter than the stride the nearest picture's."""
-        inside = [i for i in self._views if clip.start <= i < clip.stop]
-        if not inside:
-            inside = [min(self._views, key=lambda i: abs(i - clip.start))]
-        return [self._views[inside[k]] for k in spread(len(inside))]
-
-
-def report_clip(window: Clip, decision: Decision) -> ClipReport:
-    """One clip for a report."""
+    Args:
+        origin: time of the file's first picture, in seconds.
+    """
     estimate = decision.estimate
     return ClipReport(
         start_frame=window.start,
         stop_frame=window.stop,
-        start_seconds=window.start_seconds,
-        stop_seconds=window.stop_seconds,
+        start_seconds=window.start_seconds - origin,
+        stop_seconds=window.stop_seconds - origin,
         ended_by=window.reason,
         branch=decision.label,
         strength=decision.strength,
@@ -263,12 +263,3 @@ def report_clip(window: Clip, decision: Decision) -> ClipReport:
         probabilities=estimate.probabilities if estimate else {},
         severity={str(w): s for w, s in estimate.severity.items()} if estimate else {},
     )
-
-
-def progress(
-    phase: str, frames: int, total: int | None, seconds: float, branch: str = "", *, already: int = 0
-) -> Progress:
-    """How far a phase is after some seconds; of its frames, some may have been done before."""
-    fps = (frames - already) / seconds if seconds > 0 else 0.0
-    left = (total - frames) / fps if total is not None and fps > 0 else None
-    return Progress(phase, frames, total, fps, left if left is None or left > 0 else 0.0, branch)  # type: ignore[arg-type]

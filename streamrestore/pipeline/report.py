@@ -29,9 +29,11 @@ class ClipReport(msgspec.Struct, frozen=True):
     """One clip and what was done with it."""
 
     start_frame: int
+    """Counted from the first one that was written."""
     stop_frame: int
     """One past the last."""
     start_seconds: float
+    """From the first picture of the file."""
     stop_seconds: float
     ended_by: str
     """``length``, ``cut``, ``gap`` or ``end``."""

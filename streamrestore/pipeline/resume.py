@@ -14,7 +14,7 @@ from streamrestore.engine import Restorer
 from streamrestore.pipeline.fingerprint import hash_input, hash_plan
 from streamrestore.pipeline.making import Task, Watch, make_in_crew, make_segments
 from streamrestore.pipeline.manifest import JobFact, Manifest, SegmentFact, changes, verify
-from streamrestore.pipeline.plan import OnProgress, Stop, progress
+from streamrestore.pipeline.progress import OnProgress, Stop, progress
 from streamrestore.pipeline.runner import Tally
 from streamrestore.pipeline.segments import Segment, cut_segments
 from streamrestore.pipeline.space import check_space, needed_bytes
@@ -51,8 +51,9 @@ def restore_in_segments(
     there = sum(fact.frames for fact in good.segments)
     if there:
         notes = (*notes, f"{len(good.segments)} of {len(cuts)} segments were there from an earlier run")
-    crf = task.settings.encode.crf
-    check_space(place.folder, needed_bytes(task.head, task.output.codec, crf, task.plan.frames, done=there))
+    crf, known = task.settings.encode.crf, None if task.sizes is None else sum(task.sizes)
+    needed = needed_bytes(task.head, task.output.codec, crf, task.plan.frames, done=there, known=known)
+    check_space(place.folder, needed)
 
     def enter(segment: Segment, report: SegmentReport) -> None:
         path = report.path

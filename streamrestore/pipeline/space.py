@@ -34,7 +34,14 @@ def video_bytes(head: VideoHead, codec: CodecSpec, crf: float | None, frames: in
 
 
 def needed_bytes(
-    head: VideoHead, codec: CodecSpec, crf: float | None, frames: int, *, done: int = 0, others: int = 0
+    head: VideoHead,
+    codec: CodecSpec,
+    crf: float | None,
+    frames: int,
+    *,
+    done: int = 0,
+    others: int = 0,
+    known: int | None = None,
 ) -> int:
     """About how much room a job still needs: for its segments, and for the file that they are joined to.
 
@@ -45,7 +52,10 @@ def needed_bytes(
         frames: of the video.
         done: of these, those in segments that are there already.
         others: bytes of the streams that are copied.
+        known: bytes that the video will take, if that is known.
     """
+    if known is not None:
+        return known * (frames - done) // frames + known + others
     return video_bytes(head, codec, crf, frames - done) + video_bytes(head, codec, crf, frames) + others
 
 

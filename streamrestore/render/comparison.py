@@ -22,6 +22,7 @@ from streamrestore.encode import FileSink
 from streamrestore.encode.check import same_file
 from streamrestore.errors import Interrupted, OutputError, UsageError
 from streamrestore.frames import Coding, Frame, FrameBatch
+from streamrestore.pipeline.excerpt import Excerpt, find_excerpt
 from streamrestore.render.font import Mask, draw_text
 from streamrestore.render.metrics import FrameMetrics, measure
 from streamrestore.render.pictures import EIGHT_BIT, Planes, common_coding, tags_of, upright
@@ -47,6 +48,8 @@ def compare_files(
     *,
     mode: Mode = "side",
     labels: tuple[str, str] = ("before", "after"),
+    between: tuple[float, float] | None = None,
+    seek: bool = True,
     on_frames: OnFrames | None = None,
     on_metrics: OnMetrics | None = None,
     stop: Callable[[], bool] | None = None,
@@ -55,6 +58,8 @@ def compare_files(
 
     Args:
         labels: burnt into the pictures; an empty one is left out.
+        between: the part of the first video that the second one shows, in seconds from its first picture.
+        seek: jump to that part; without, all before it is decoded, as damaged videos need it.
         on_metrics: called with PSNR and SSIM of each frame; without it, nothing is measured.
 
     Raises:
@@ -66,20 +71,23 @@ def compare_files(
     beside = _local(second)
     if beside is not None and same_file(output, beside):
         raise OutputError(f"{output} is an input itself; give the output another name")
+    part = find_excerpt(first, *between)[0] if between is not None else Excerpt()
     with ExitStack() as stack:
-        a, b = (stack.enter_context(open_source(spec)) for spec in (first, second))
+        a = stack.enter_context(open_source(first, start=part.start, stop=part.stop, seek=seek))
+        b = stack.enter_context(open_source(second))
         _check_sizes(a, b)
         layout = Layout.of(a.info.displayed_size, mode)
         settings = msgspec.structs.replace(settings, drop_unsupported=True)  # it shows; it need not keep
-        sink = FileSink(output, _info(a.info, layout), settings, source_path=path)
+        span = part.span(a.info.time_base)
+        sink = FileSink(output, _info(a.info, layout), settings, source_path=path, span=span)
         stack.callback(sink.abort)
-        begin = time.monotonic()
+        begin, total = time.monotonic(), (a if between is None else b).info.frame_count
         for done, batch in enumerate(_compose(a, b, layout, labels, on_metrics), start=1):
             if stop is not None and stop():
                 raise Interrupted(f"interrupted: {output} is not there: what was incomplete is removed")
             sink.write(Restored(batch, Decision()))
             if on_frames is not None:
-                on_frames(done, a.info.frame_count, done / max(1e-6, time.monotonic() - begin))
+                on_frames(done, total, done / max(1e-6, time.monotonic() - begin))
         return sink.finish()
 
 

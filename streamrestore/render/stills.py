@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class Still:
 
     Attributes:
         frame: its index.
-        seconds: its time in the input.
+        seconds: its time in the input, from the first frame on.
         branch: what it was restored with.
         difference: mean absolute difference of luma, 0 to 255, at the size that is shown.
         before, after: JPEG files.
@@ -147,33 +148,56 @@ def _best_pairs(report: JobReport, restored: Sequence[ClipReport], longest: int)
     """The pair that differs most, of each clip that is looked at; in order of time."""
     sound = not report.losses and not report.notes and len(input_files(report.input)) == 1
     reach = [clip for clip in restored if sound or clip.start_frame < SEARCHED_FRAMES]
-    with open_source(report.output) as output:
-        first = next(_shots(output))
-    shift = first.seconds - report.clips[0].start_seconds  # containers differ in where time begins
+    origin, first = _first_seconds(report.input), report.clips[0]
+    shift = (
+        _first_seconds(report.output) - origin - first.start_seconds
+    )  # containers differ in where time begins
     clips = spread(reach, CANDIDATE_CLIPS)
-    found = _jumped(report.input, clips) if sound else _passed(report.input, clips)
+    found = _jumped(report.input, clips, origin) if sound else _passed(report.input, clips, origin, first)
     for clip, shots in found:
         before = list(shots)
         after = _nearest(report.output, [shot.seconds + shift for shot in before], _half_frame(clip))
-        pairs = [_pair(clip, a, b, longest) for a, b in zip(before, after, strict=True) if b is not None]
+        pairs = [
+            _pair(clip, a, b, a.seconds - origin, longest)
+            for a, b in zip(before, after, strict=True)
+            if b is not None
+        ]
         if pairs:
             yield max(pairs, key=lambda pair: pair.difference)
 
 
-def _jumped(spec: str, clips: Sequence[ClipReport]) -> Iterator[tuple[ClipReport, list[_Shot]]]:
-    """The wanted frames of each clip, each decoded from the key frame before it."""
+def _first_seconds(spec: str) -> float:
+    """Time of the first frame."""
+    with open_source(spec, batch_size=1) as source:
+        return next(_shots(source)).seconds
+
+
+def _from_clip(spec: str, clip: ClipReport, origin: float, **more: Any) -> Source:
+    """The frames of an input from a clip's first one on."""
     with open_source(spec) as source:
-        time_base = source.info.time_base
+        start = round((origin + clip.start_seconds) / source.info.time_base)
+    return open_source(spec, start=start, start_index=clip.start_frame, **more)
+
+
+def _jumped(
+    spec: str, clips: Sequence[ClipReport], origin: float
+) -> Iterator[tuple[ClipReport, list[_Shot]]]:
+    """The wanted frames of each clip, each decoded from the key frame before it."""
     for clip in clips:
-        start = round(clip.start_seconds / time_base) if clip.start_frame else None
-        with open_source(spec, threads=0, start=start, start_index=clip.start_frame) as source:
+        with _from_clip(spec, clip, origin, threads=0) as source:
             yield clip, list(_picked(source, _wanted(clip)))
 
 
-def _passed(spec: str, clips: Sequence[ClipReport]) -> Iterator[tuple[ClipReport, list[_Shot]]]:
-    """The same by one pass, where times repaired on the way must be what they were."""
+def _passed(
+    spec: str, clips: Sequence[ClipReport], origin: float, first: ClipReport
+) -> Iterator[tuple[ClipReport, list[_Shot]]]:
+    """The same by one pass, where times repaired on the way must be what they were.
+
+    Args:
+        first: of the clips of the job.
+    """
     owner = {index: clip for clip in clips for index in _wanted(clip)}
-    with open_source(spec) as source:
+    with _from_clip(spec, first, origin, seek=False) as source:
         for _, group in groupby(
             _picked(source, list(owner)), lambda shot: owner[shot.frame.index].start_frame
         ):
@@ -221,7 +245,7 @@ def _half_frame(clip: ClipReport) -> float:
     return 0.5 * (clip.stop_seconds - clip.start_seconds) / (clip.stop_frame - clip.start_frame) or 0.5
 
 
-def _pair(clip: ClipReport, before: _Shot, after: _Shot, longest: int) -> _Pair:
+def _pair(clip: ClipReport, before: _Shot, after: _Shot, seconds: float, longest: int) -> _Pair:
     was = reduced(before.frame, before.batch, longest)
     # Some containers hold no rotation; the samples stand as they stood.
     turned = replace(
@@ -232,7 +256,7 @@ def _pair(clip: ClipReport, before: _Shot, after: _Shot, longest: int) -> _Pair:
     now = reduced(after.frame, turned, longest)
     height, width = (min(sides) for sides in zip(was.luma.shape, now.luma.shape, strict=True))
     change = was.luma[:height, :width].astype(np.int16) - now.luma[:height, :width]
-    return _Pair(clip, before.frame.index, before.seconds, was, now, float(np.abs(change).mean()))
+    return _Pair(clip, before.frame.index, seconds, was, now, float(np.abs(change).mean()))
 
 
 def _shots(source: Source) -> Iterator[_Shot]:

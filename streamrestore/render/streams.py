@@ -14,7 +14,7 @@ from streamrestore.render.words import clock, duration, plain
 from streamrestore.seams import SourceInfo, StreamInfo
 
 if TYPE_CHECKING:
-    from streamrestore.pipeline.plan import FrameTiming
+    from streamrestore.pipeline.look import FrameTiming
 
 
 def pairs(rows: Iterable[tuple[str, str]]) -> Table:

@@ -45,22 +45,29 @@ def is_unsure(estimate: WeatherEstimate, settings: PolicySettings) -> bool:
     return estimate.unknown >= settings.unknown and not confident
 
 
-def options(estimate: WeatherEstimate, settings: PolicySettings, table: GainTable) -> list[Option]:
-    """Bypass, and each branch that could be right; with two passes, pairs, too.
+def prospects(estimate: WeatherEstimate, settings: PolicySettings, table: GainTable) -> dict[Weather, float]:
+    """What each branch promises, in dB above the least gain that is worth a branch.
 
-    A branch's prospect is its predicted gain if its weather is there, and `wrong_branch_db` lost if
-    it is not. In a pair the branch that gains more comes first.
+    That is its predicted gain if its weather is there, and `wrong_branch_db` lost if it is not.
     """
-    choices = [Option((), 0.0)]
-    if is_unsure(estimate, settings):
-        return choices
-    gains = {
+    return {
         w: p * table_gain(table, w, estimate.severity.get(w, 0.0))
         - (1 - p) * getattr(settings.wrong_branch_db, w.value)
         - settings.min_gain_db
         for w, p in estimate.weathers.items()
         if w in table
     }
+
+
+def options(estimate: WeatherEstimate, settings: PolicySettings, table: GainTable) -> list[Option]:
+    """Bypass, and each branch that could be right; with two passes, pairs, too.
+
+    In a pair the branch that promises more comes first.
+    """
+    choices = [Option((), 0.0)]
+    if is_unsure(estimate, settings):
+        return choices
+    gains = prospects(estimate, settings, table)
     choices += [Option((w,), gain) for w, gain in gains.items()]
     if settings.max_passes == 2:
         for first, second in itertools.combinations(sorted(gains, key=lambda w: -gains[w]), 2):

@@ -53,10 +53,11 @@ def parse(address: str, *, bind: bool) -> Address:
         raise UsageError(f"{address}: name the host and the port to connect to, such as tcp://127.0.0.1:5555")
     if host == "localhost":  # as a name it may become ::1, where nobody listens
         host = "127.0.0.1"
-    return Address(f"tcp://{host}:{port}", "tcp", _is_loopback(host), ipv6=host == "*" or "[" in host)
+    return Address(f"tcp://{host}:{port}", "tcp", is_loopback(host), ipv6=host == "*" or "[" in host)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """True of numbers, IPv6 ones with or without brackets, that stay on this machine; false of all names."""
     try:
         number = ipaddress.ip_address(host.strip("[]"))
     except ValueError:

@@ -47,11 +47,10 @@ def new_keys(folder: Path) -> None:
         OutputExists: some of them are there already; nothing was changed.
         OutputError: the folder cannot be written.
     """
-    taken = [path for path in (folder / "server.key_secret", folder / "server.key") if path.exists()]
+    names = ("server.key_secret", "server.key", "client", f"{ALLOWED}/client.key")
+    taken = [folder / name for name in names if (folder / name).exists()]
     if taken:
-        raise OutputExists(
-            f"{taken[0]}: it is there already, and keys are never overwritten; name another folder"
-        )
+        raise OutputExists(f"{taken[0]}: {_THERE}; name another folder")
     _folder(folder)
     _write_pair(folder, "server")
     new_client(folder, "client")
@@ -71,7 +70,7 @@ def new_client(folder: Path, name: str) -> None:
         raise UsageError(
             f"{name!r} cannot be the name of a client: take letters, digits, dots, dashes and underscores"
         )
-    server, _ = _load(folder / "server.key")
+    server = read_server(folder).public
     home, permit = folder / name, folder / ALLOWED / f"{name}.key"
     for path in (home, permit):
         if path.exists():

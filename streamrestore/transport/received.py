@@ -18,11 +18,13 @@ class Received:
             connection, it was made here.
         image: RGB, uint8 (H, W, 3), read-only; None unless it is a frame.
         taken_at: when it was handed out, nanoseconds since 1970.
+        made_here: it was not published: a gap that was counted here, or news about the connection.
     """
 
     header: Header
     image: Image | None = field(repr=False)
     taken_at: int
+    made_here: bool = False
 
     @property
     def kind(self) -> Kind:

@@ -88,7 +88,8 @@ class Subscriber:
         self._receiver, self._inbox, self._timeout = receiver, inbox, timeout
         self._places = Places() if count_gaps else None  # a worker's share has holes that others filled
         self._pictures = Pictures()
-        self._ready: deque[Message] = deque()
+        self._ready: deque[tuple[Message, bool]] = deque()
+        """Messages, and whether they were made here."""
         self._silent_since: float | None = None
         self._news = "no connection was made yet"
         self._finalizer = weakref.finalize(self, receiver.stop)
@@ -155,7 +156,7 @@ class Subscriber:
             self._receiver.made_room()
         if isinstance(item, LinkEvent):
             self._news = item.text
-            self._ready.append(_told(item))
+            self._ready.append((_told(item), True))
             return
         self._silent_since = None
         if item is None:
@@ -167,13 +168,13 @@ class Subscriber:
             raise item
         missed = 0 if self._places is None else self._places.missed(item.header)
         if missed:
-            self._ready.append(_gap(item.header, missed))
-        self._ready.append(item)
+            self._ready.append((_gap(item.header, missed), True))
+        self._ready.append((item, False))
 
     def _hand_out(self) -> Received:
-        message = self._ready.popleft()
+        message, made_here = self._ready.popleft()
         image = self._pictures.rgb(message) if message.header.kind == "frame" else None
-        return Received(message.header, image, time.time_ns())
+        return Received(message.header, image, time.time_ns(), made_here)
 
 
 async def _happens(event: asyncio.Event, timeout: float | None) -> bool:

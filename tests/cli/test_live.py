@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
+import urllib.request
 from pathlib import Path
 from typing import Any, Self
 
@@ -87,6 +89,39 @@ def test_from_the_first_frame_to_sigterm(tmp_path: Path) -> None:
     assert ended == {"first", "second"}
     assert any("frames published" in said for said in live.said)
     assert SECRET not in "".join(live.said)
+
+
+def test_looked_at_from_outside(tmp_path: Path) -> None:
+    """Without a publisher, too; what happens is told in JSON; nobody who looks holds the service up."""
+    write_video(tmp_path / "a.mkv", frames=10, pattern="smooth")
+    with Live(
+        str(tmp_path / "a.mkv"), "--loop", "--branch", "none", "--http", "127.0.0.1:0", "--log", "json"
+    ) as live:
+        address = json.loads(live.wait_for("to be looked at"))["address"]
+        online = json.loads(live.wait_for('"online"'))
+        with urllib.request.urlopen(f"{address}readyz", timeout=LIMIT) as answer:  # noqa: S310
+            ready = answer.status
+        live.process.send_signal(signal.SIGTERM)
+        status = live.end()
+
+    told = [json.loads(line) for said in live.said for line in said.splitlines()]
+    assert ready == 200
+    assert status == 0
+    assert (online["stream"], online["kind"], online["level"]) == ("cam1", "status", "info")
+    assert online["text"].startswith("cam1: online: ffv1 64x48")
+    assert all({"time", "level", "text"} <= each.keys() for each in told)
+    assert told[-1]["frames_in"] >= told[-1]["frames_out"]
+
+
+def test_errors_in_json() -> None:
+    """Of the same form as all else."""
+    done = run("live", "rtsp://host/cam", "--http", "0.0.0.0:0", "--log", "json", "--debug")
+    (told,) = (json.loads(line) for line in done.stderr.splitlines())
+
+    assert done.returncode == 2
+    assert (told["level"], told["error"]) == ("error", "UsageError")
+    assert "token" in told["text"]
+    assert "Traceback" in told["traceback"]
 
 
 @pytest.mark.parametrize(

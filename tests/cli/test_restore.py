@@ -291,6 +291,17 @@ class TestReal:
         assert json.loads((videos / "r.json").read_text())["copied"]
         assert len(read_planes(videos / "r.mp4").planes) == 3
 
+    def test_a_part(self, tmp_path):
+        """Times as people write them; a part is never copied packet by packet."""
+        write_video(tmp_path / "a.mkv", frames=100, size=(32, 24))
+        part = ("--start", "0:01.2", "--end", "2.6", "--report", tmp_path / "r.json")
+        result = invoke(tmp_path / "a.mkv", "-o", tmp_path / "r.mkv", *part, *QUICK)
+        assert result.exit_code == 0, result.stderr
+        assert len(read_planes(tmp_path / "r.mkv").planes) == 35
+        report = json.loads((tmp_path / "r.json").read_text())
+        assert (report["settings"]["start"], report["settings"]["end"]) == (1.2, 2.6)
+        assert report["clips"][0]["start_seconds"] == pytest.approx(1.2)
+
     def test_streams_are_left_out_only_where_it_is_allowed(self, videos):
         """The run stops before it starts; allowed to, it goes on, and lists what is missing."""
         write_video(videos / "loud.mp4", frames=3, size=(32, 24), audio=True)
@@ -341,6 +352,10 @@ class TestReal:
             (["a.mp4", "-o", "r.xyz"], 2),
             (["a.mp4", "-o", "r.mp4", "--tier", "huge"], 2),
             (["a.mp4", "-o", "r.mp4", "--preset", "warp"], 2),
+            (["a.mp4", "-o", "r.mp4", "--start", "now"], 2),
+            (["a.mp4", "-o", "r.mp4", "--start", "2", "--end", "1"], 2),
+            (["a.mp4", "-o", "r.mp4", "--start", "2"], 2),
+            (["a.mp4", "-o", "r.mp4", "--end", "20"], 2),
             (["a.mp4", "-o", "r.webm", "--codec", "h264"], 1),
         ],
         ids=str,

@@ -89,6 +89,16 @@ class TestFolders:
             "a.mkv": "a.mkv", "a.wmv": "a.wmv.mkv", "b.mp4": "b.mp4", "deep/d.MOV": "deep/d.MOV",
         }  # fmt: skip
 
+    def test_numbers_count_as_numbers(self, tmp_path):
+        """As people number files, in names and in folders; everything has a place of its own."""
+        names = ["1.mp4", "clip.mp4", "Clip2.mp4", "clip2.mp4", "clip9.mp4", "clip10.mp4", "2/a.mp4"]
+        names.append("10/a.mp4")
+        for name in names:
+            (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "in" / name).touch()
+        targets = plan_targets([str(tmp_path / "in")], tmp_path / "out")
+        assert [str(target.output.relative_to(tmp_path / "out")) for target in targets] == names
+
     @pytest.mark.parametrize("pattern", ["*.dat", "deep/er/*"])
     def test_patterns(self, folder, pattern):
         """They decide alone, by name or by place."""

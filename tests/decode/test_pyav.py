@@ -370,6 +370,20 @@ class TestStart:
             assert same(part, [list(frame.planes) for frame in whole[index:]])
             assert not source.status.losses
 
+    def test_to_the_middle(self, tmp_path: Path) -> None:
+        """Up to any timestamp, without the picture that has it; what was not read is no loss."""
+        write_video(tmp_path / "a.mp4", pattern="moving", frames=40, codec="libx264", options={"g": "15"})
+        whole, _ = read(tmp_path / "a.mp4")
+
+        for stop in (0, 1, 20, 40):
+            until = whole[stop].pts if stop < 40 else whole[-1].pts + 10**6
+            part, source = read(tmp_path / "a.mp4", stop=until)
+
+            assert [frame.pts for frame in part] == [frame.pts for frame in whole[:stop]]
+            assert not source.status.losses
+        between, _ = read(tmp_path / "a.mp4", start=whole[17].pts, stop=whole[22].pts, start_index=17)
+        assert same(between, [list(frame.planes) for frame in whole[17:22]])
+
     def test_without_timestamps(self, tmp_path: Path) -> None:
         """Where nothing can be looked up, everything before is decoded."""
         write_video(tmp_path / "a.h264", frames=20, container="h264")

@@ -35,6 +35,7 @@ import av
 import numpy as np
 
 from tests.cli.process import ENVIRONMENT
+from tests.live.figures.clock import draw
 
 CLOCK = 90_000
 PACKET_BYTES = 1400
@@ -53,13 +54,15 @@ class Options:
     user: str = ""
     password: str = ""
     auth: str = "digest"
+    clock: bool = False
 
 
 class Camera:
-    """Encodes a moving picture; one for each client."""
+    """Encodes a moving picture, or the time (`figures.clock`); one for each client."""
 
     def __init__(self, options: Options) -> None:
         width, height = options.size
+        self._clock = options.clock
         self._encoder = av.CodecContext.create("libx264", "w")
         self._encoder.width, self._encoder.height, self._encoder.pix_fmt = width, height, "yuv420p"
         self._encoder.time_base, self._encoder.framerate = Fraction(1, options.rate), Fraction(options.rate)
@@ -74,6 +77,9 @@ class Camera:
         frame = av.VideoFrame(self._encoder.width, self._encoder.height, "yuv420p")
         for plane, level in zip(frame.planes, (40 + number * 5 % 150, 128, 128), strict=True):
             np.frombuffer(plane, np.uint8)[:] = level
+        if self._clock:
+            luma = np.frombuffer(frame.planes[0], np.uint8).reshape(-1, frame.planes[0].line_size)
+            draw(luma[: frame.height, : frame.width], time.time_ns() // 10**6)
         frame.pts = number
         data = b"".join(bytes(packet) for packet in self._encoder.encode(frame))
         return [unit.rstrip(b"\0") for unit in re.split(rb"\0\0\0?\x01", data) if unit]
@@ -272,6 +278,7 @@ class Server:
         command = [
             sys.executable, "-m", __name__, f"--port={o.port}", f"--size={o.size[0]}x{o.size[1]}",
             f"--rate={o.rate}", f"--user={o.user}", f"--password={o.password}", f"--auth={o.auth}",
+            *(["--clock"] if o.clock else []),
         ]  # fmt: skip
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
         assert self._process.stdout is not None
@@ -299,6 +306,7 @@ def main() -> None:
     parser.add_argument("--user", default="")
     parser.add_argument("--password", default="")
     parser.add_argument("--auth", choices=("digest", "basic"), default="digest")
+    parser.add_argument("--clock", action="store_true")
     options = Options(**vars(parser.parse_args()))
     with socket.create_server(("127.0.0.1", options.port)) as listener:
         sys.stdout.write(f"READY {listener.getsockname()[1]}\n")

@@ -63,17 +63,14 @@ class TestExample:
         assert [line for line in lines if re.match(r"\s*[a-z_]+: +\S", line) and " # " not in line] == []
 
     def test_it_shows_the_defaults(self) -> None:
-        """What is left out is as shown; only the place to publish has no default."""
+        """What is left out is as shown; only the places to publish and to look have no default."""
         shown = read_settings(LiveSettings, yaml.safe_load(EXAMPLE.read_text()))
         default = LiveSettings()
 
         assert shown.publish.address is not None
-        assert (
-            msgspec.structs.replace(
-                shown, sources=(), publish=msgspec.structs.replace(shown.publish, address=None)
-            )
-            == default
-        )
+        assert shown.http.address is not None
+        publish, http = (msgspec.structs.replace(part, address=None) for part in (shown.publish, shown.http))
+        assert msgspec.structs.replace(shown, sources=(), publish=publish, http=http) == default
 
     def test_it_can_be_used(self) -> None:
         """Sources of every kind."""

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from streamrestore.frames import ColorInfo, Frame, FrameBatch, Matrix, PixelFormat, Range
-from streamrestore.live.pictures import RgbWriter, rgb_view
+from streamrestore.live.pictures import Converter, rgb_view
 from streamrestore.planes import to_rgb
 
 UNTAGGED = ColorInfo()
@@ -28,7 +28,7 @@ def written(batch: FrameBatch) -> Any:
     """What is published."""
     width, height = batch.displayed_size
     memory = memoryview(bytearray(width * height * 3))
-    RgbWriter().write(batch, rgb_view(memory, batch))
+    Converter().rgb(batch, rgb_view(memory, batch))
     return rgb_view(memory, batch)
 
 

@@ -13,7 +13,7 @@ from streamrestore.live.lanes import Lane, Lanes, Notice
 from streamrestore.live.outlets import Finished
 from streamrestore.live.overload import CALM_SECONDS, OnOverload
 from streamrestore.live.plan import StreamPlan
-from streamrestore.live.worker import LiveStream, Worker
+from streamrestore.live.worker import LATENCY_BOUNDS, LiveStream, Load, Worker
 from streamrestore.weather import Decision
 from tests.live.engines import RAIN, SEEN, ToldEngine, ToldStream
 from tests.live.readings import REQUEST, SHAPE, ToldReading
@@ -266,3 +266,16 @@ def test_router_is_paid_for() -> None:
     bench.worker.round()
 
     assert lane.owner.load.route_seconds == pytest.approx(0.04)
+
+
+def test_latencies_are_counted_between_bounds() -> None:
+    """A bound belongs to what is below it; a copy does not grow."""
+    load = Load()
+    for seconds in (0.0, LATENCY_BOUNDS[0], LATENCY_BOUNDS[0] + 0.001, 1000.0):
+        load.note_latency(seconds)
+    before = load.copy()
+    load.note_latency(0.0)
+
+    assert before.latency_counts == [2, 1, *[0] * (len(LATENCY_BOUNDS) - 2), 1]
+    assert before.latency_seconds == pytest.approx(1000.011)
+    assert list(before.latencies)[-1] == 1000.0

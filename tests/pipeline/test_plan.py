@@ -10,7 +10,9 @@ import pytest
 
 from streamrestore.engine import Restorer
 from streamrestore.errors import Interrupted
-from streamrestore.pipeline.plan import LOOK_EVERY, Plan, plan_file, progress
+from streamrestore.pipeline.look import LOOK_EVERY
+from streamrestore.pipeline.plan import Plan, plan_file
+from streamrestore.pipeline.progress import progress
 from streamrestore.settings import JobSettings, read_settings
 from streamrestore.weather import Weather
 from tests.media import write_video

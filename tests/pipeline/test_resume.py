@@ -17,6 +17,7 @@ from streamrestore.errors import Interrupted, OutputError, UsageError
 from streamrestore.pipeline import making, resume
 from streamrestore.pipeline.job import restore_file
 from streamrestore.pipeline.making import Task
+from streamrestore.pipeline.manifest import JobFact, Manifest
 from streamrestore.pipeline.report import JobReport, Progress
 from streamrestore.pipeline.runner import Tally
 from streamrestore.pipeline.workplace import Workplace
@@ -118,6 +119,19 @@ class TestStopped:
         run(place, restorer, resume=False)
 
         assert made == list(range(SEGMENTS))
+
+    def test_weights_are_known_before_the_first_segment(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A branch that the user names is a file of weights, too: other weights make another job."""
+        begun: list[JobFact] = []
+        monkeypatch.setattr(Manifest, "begin", lambda _, job: begun.append(job))
+        write_video(tmp_path / "in.mkv", frames=3)
+
+        with pytest.raises(Interrupted):
+            run(tmp_path, None, stop=lambda: bool(begun))
+
+        assert begun[0].weights
 
     @pytest.mark.parametrize(
         ("change", "words"),

@@ -74,6 +74,16 @@ class TestNew:
 
         assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
+    @pytest.mark.parametrize("there", ["client", "allowed/client.key"])
+    def test_what_is_left_of_others(self, tmp_path: Path, there: str) -> None:
+        """Nothing is begun that could not be finished."""
+        (tmp_path / there).mkdir(parents=True)
+
+        with pytest.raises(OutputExists, match="never overwritten"):
+            new_keys(tmp_path)
+
+        assert not (tmp_path / "server.key_secret").exists()
+
     def test_another_client(self, folder: Path) -> None:
         """It has keys of its own, and is allowed."""
         new_client(folder, "analytics")

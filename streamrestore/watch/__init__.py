@@ -1,0 +1,1 @@
+"""The other end of a live service: what it publishes, counted and recorded."""

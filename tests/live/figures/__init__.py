@@ -1,0 +1,1 @@
+"""Promises of the live service, measured: ``make live-figures``, or ``python -m tests.live.figures``."""

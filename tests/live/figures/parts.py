@@ -1,0 +1,192 @@
+"""What the figures are made of: results, an audience, an engine that takes its time, and this process."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import zmq
+
+from streamrestore.frames import FrameBatch
+from streamrestore.live.engines import Classifier, Engine
+from streamrestore.transport import Received, subscribe
+from streamrestore.watch.tally import percentile
+from streamrestore.weather import Decision
+from tests.live.figures.clock import age_ms
+
+LIMIT = 120.0
+"""Seconds after which a measurement is given up."""
+LAST_SECONDS = 10.0
+"""For what is on its way when a service has ended."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What was promised, what was measured, and whether that is enough.
+
+    Attributes:
+        timing: a loaded machine may break it.
+    """
+
+    text: str
+    measured: str
+    kept: bool
+    timing: bool = False
+
+
+@dataclass
+class Figures:
+    """Of one experiment."""
+
+    name: str
+    promises: list[Promise] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    """What was measured beside, and how much it was."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One frame as a subscriber had it; `age_ms` is by the clock in the picture, if that can be read."""
+
+    stream: str
+    epoch: int
+    at: float
+    age_ms: int | None
+
+
+class Audience(threading.Thread):
+    """Reads everything as it comes.
+
+    Attributes:
+        frames: in the order in which they came.
+        messages: of all kinds.
+        lost: messages that were published and did not come, those before the first one included.
+    """
+
+    def __init__(self, address: str) -> None:
+        super().__init__(name="audience", daemon=True)
+        self._received = subscribe(address)
+        self._changed = threading.Condition()
+        self.frames: list[Seen] = []
+        self.messages = self.lost = 0
+        self._streams: dict[str, bool] = {}
+        """Whether each has ended."""
+        self.start()
+
+    def run(self) -> None:
+        """Until it is closed."""
+        for item in self._received:
+            with self._changed:
+                self._take(item)
+                self._changed.notify_all()
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Until it holds; it is asked whenever something has come."""
+        with self._changed:
+            assert self._changed.wait_for(condition, LIMIT), f"{len(self.frames)} frames, {self.lost} lost"
+
+    def settle(self) -> None:
+        """Wait until all streams have ended, or nothing more can be expected."""
+        with self._changed:
+            self._changed.wait_for(lambda: all(self._streams.values()), LAST_SECONDS)
+
+    def counts(self, since: float = 0.0) -> Counter[str]:
+        """Frames of each stream from a moment on."""
+        with self._changed:
+            return Counter(seen.stream for seen in self.frames if seen.at >= since)
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._received.close()
+        self.join(LIMIT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _take(self, item: Received) -> None:
+        if item.made_here:
+            self.lost += item.missing
+            return
+        self.messages += 1
+        if item.stream not in self._streams:
+            self.lost += item.sequence
+        self._streams[item.stream] = item.kind == "end"
+        if item.kind == "frame" and item.image is not None:
+            age = age_ms(item.image, item.taken_at // 10**6)
+            self.frames.append(Seen(item.stream, item.epoch, time.monotonic(), age))
+
+
+class Deaf:
+    """A subscriber that never reads."""
+
+    def __init__(self, address: str) -> None:
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        socket = self._context.socket(zmq.SUB)
+        socket.rcvhwm = 4
+        socket.subscribe(b"")
+        socket.connect(address)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._context.destroy(linger=0)
+
+
+@dataclass
+class Slowed:
+    """An engine that takes at least so many seconds for each picture."""
+
+    engine: Engine
+    seconds: float
+
+    def stream(self, branch: str, strength: float) -> Classifier:
+        """See `Engine`."""
+        return self.engine.stream(branch, strength)
+
+    def apply(self, frames: FrameBatch, decision: Decision) -> FrameBatch:
+        """See `Engine`."""
+        due = time.monotonic() + self.seconds * len(frames)
+        result = self.engine.apply(frames, decision)
+        time.sleep(max(0.0, due - time.monotonic()))
+        return result
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What this process holds."""
+
+    descriptors: int
+    threads: int
+    megabytes: float
+
+    @classmethod
+    def now(cls) -> Self:
+        """At this moment."""
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return cls(
+            len(list(Path("/proc/self/fd").iterdir())),
+            len(list(Path("/proc/self/task").iterdir())),
+            pages * os.sysconf("SC_PAGE_SIZE") / 1e6,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.descriptors} descriptors, {self.threads} threads, {self.megabytes:.0f} MB"
+
+
+def spread(values: list[float], unit: str = "ms") -> str:
+    """Percentiles in words."""
+    if not values:
+        return "nothing"
+    ordered = sorted(values)
+    shown = " / ".join(f"{percentile(ordered, percent):.0f}" for percent in (50, 95, 99))
+    return f"{shown} {unit} (p50 / p95 / p99)"

@@ -1,0 +1,1 @@
+"""What is promised of a file's way through the program, tried many times: ``make reliability``."""
