@@ -182,6 +182,7 @@ class Network(Protocol):
         branches: names of the weathers.
         unshuffle: side of the blocks of pixels that become maps.
         frames: T, how many frames it sees: the present one and those before it.
+        steady: of how many frames the contexts are averaged, so that what hangs on them does not flicker.
         multiple_of: the picture's height and width must be multiples of it.
         halo: pixels around a tile, cut at multiples of `multiple_of`, that its result depends on.
     """
@@ -189,6 +190,7 @@ class Network(Protocol):
     branches: tuple[str, ...]
     unshuffle: int
     frames: int
+    steady: int
     multiple_of: int
     halo: int
 

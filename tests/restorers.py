@@ -13,12 +13,12 @@ from streamrestore.route.router import Router
 from streamrestore.route.views import Views
 from streamrestore.weather import Weather, WeatherEstimate
 from streamrestore.weights import store
-from tests.networks.nets import lively, small_addunet, small_expertnet
+from tests.networks.nets import lively, small_addunet, small_expertnet, small_hazenet
 
 RAIN, HAZE, DROPS, NOISE = Weather
 TABLE = {w: [(0.0, 6.0)] for w in Weather}
 INDEX = store.Index(
-    {"fast": {"rain": "weather", "haze": "weather", "raindrop": "weather", "noise": "noise"}, "bare": {}},
+    {"fast": {"rain": "weather", "haze": "haze", "raindrop": "weather", "noise": "noise"}, "bare": {}},
     "router",
     {},
 )
@@ -49,7 +49,7 @@ def without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 def small_restorer(**arguments: Any) -> Restorer:
     """One of those; `without_weights` comes first."""
     restorer = load_restorer(device="cpu", precision="fp32", **arguments)
-    restorer._networks = {"weather": small_expertnet(), "noise": small_addunet()}
+    restorer._networks = {"weather": small_expertnet(), "haze": small_hazenet(), "noise": small_addunet()}
     shape = RouterNetConfig(thumbnail=16, crop=16, crops=2, widths=(4, 4, 4))
     restorer._router = ByBrightness(lively(RouterNet(shape)))
     return restorer

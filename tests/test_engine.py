@@ -578,7 +578,7 @@ class TestStream:
 
 
 def test_only_one_branch_runs_per_clip(restorer: Restorer) -> None:
-    """Routing to haze calls nothing of rain's and raindrop's ends, and not the denoiser."""
+    """Routing to rain calls nothing of the raindrops' end, and no other network."""
     called: list[str] = []
     for file, network in restorer._networks.items():
         assert isinstance(network, nn.Module)
@@ -586,8 +586,8 @@ def test_only_one_branch_runs_per_clip(restorer: Restorer) -> None:
             if not list(module.children()):
                 module.register_forward_hook(lambda *_, where=f"{file}.{name}": called.append(where))
 
-    result = restorer.restore(bytes_clip(HAZE_LEVEL))
+    result = restorer.restore(bytes_clip(RAIN_LEVEL))
 
-    assert result.decision.branches == (HAZE,)
-    assert any(name.startswith("weather.ends.haze") for name in called)
-    assert not any(name.startswith(("noise.", "weather.ends.rain")) for name in called)
+    assert result.decision.branches == (RAIN,)
+    assert any(name.startswith("weather.ends.rain.") for name in called)
+    assert not any(name.startswith(("noise.", "haze.", "weather.ends.raindrop.")) for name in called)

@@ -20,7 +20,7 @@ class TaskConfig(Settings, frozen=True):
     crop: int = 128
     """Side of the square pictures, pixels; a multiple of the network's."""
     whole: bool = False
-    """Cut the crops at many scales from larger pictures, which the branch sees as a whole, too."""
+    """Crops are most of a picture, made as small as that, for branches that look at whole pictures."""
     turn: bool = False
     """Quarter turns and upside-down flips (where gravity does not matter)."""
     coded: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.25

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -23,10 +22,6 @@ from training.shards import open_data
 
 Floats = npt.NDArray[np.float32]
 
-FRAME = 320
-"""Side of the pictures that parts are cut from where a branch sees whole pictures, too."""
-WHOLE = 256
-"""Side of what it sees of them."""
 ALONE = 0.3
 """Share of samples without a past: all frames are the present one, as in a picture or after a cut."""
 VIDEOS = 0.4
@@ -38,32 +33,17 @@ RATE = 25.0
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
-    """Pictures that others are parts of.
-
-    Attributes:
-        pictures: (N, 3, `WHOLE`, `WHOLE`), damaged.
-        places: (N, 3): top, left and side of the parts, as shares of the whole side.
-    """
-
-    pictures: Tensor
-    places: Tensor
-
-
-@dataclass(frozen=True, slots=True)
 class Batch:
     """Clips of one task.
 
     Attributes:
         degraded: (N, T, 3, S, S) RGB, nominally in [0, 1]; the present frame first, then the past.
         target: (N, 3, S, S), the present frame without the task's weather.
-        whole: for branches that see whole pictures.
     """
 
     task: str
     degraded: Tensor
     target: Tensor
-    whole: Whole | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +71,7 @@ def draw_view(rng: np.random.Generator, size: tuple[int, int], task: TaskConfig)
     """A random part of a picture of `size` (height, width)."""
     height, width = size
     if task.whole:
-        side = rng.uniform(0.6, 1.0) * min(height, width)
-        cut = (int(side), int(side * np.exp(rng.uniform(-0.15, 0.15))))
+        cut = (int(rng.uniform(0.6, 1.0) * height), int(rng.uniform(0.6, 1.0) * width))
     else:
         # Mostly native pixels; sometimes shrunken ones, whose edges are sharper than any camera's.
         scale = 1.0 if rng.random() < 0.7 else rng.uniform(1.0, 2.0)
@@ -144,21 +123,11 @@ class Samples(Dataset[Batch]):
         name = str(rng.choice(list(self.config.tasks), p=self.shares))
         task = self.config.tasks[name]
         made = [self.sample(rng, name, task) for _ in range(task.batch)]
-        whole = None
-        if task.whole:
-            pictures = torch.stack([degraded[0] for degraded, _ in made])
-            parts = [_part(rng, degraded, target, task.crop) for degraded, target in made]
-            made = [(degraded, target) for degraded, target, _ in parts]
-            places = torch.tensor([place for _, _, place in parts])
-            whole = Whole(F.interpolate(pictures, (WHOLE, WHOLE), mode="area"), places)
         degraded, target = (torch.stack(tensors) for tensors in zip(*made, strict=True))
-        return Batch(name, degraded, target[:, 0], whole)
+        return Batch(name, degraded, target[:, 0])
 
     def sample(self, rng: np.random.Generator, name: str, task: TaskConfig) -> tuple[Tensor, Tensor]:
-        """A damaged clip (T, 3, S, S), present first, and its clean frame (1, 3, S, S).
-
-        S is the crop's, or `FRAME`.
-        """
+        """A damaged clip (T, 3, S, S), present first, and its clean frame (1, 3, S, S)."""
         kind, folder = _source(rng, task)
         if kind == "pairs":
             degraded, target = self._from_pair(rng, self.pairs[folder], task)
@@ -181,7 +150,7 @@ class Samples(Dataset[Batch]):
             video = self.videos[int(rng.integers(len(self.videos)))]
             view = draw_view(rng, video.shape[1:3], task)
             first = int(rng.integers(len(video) - count + 1))
-            return np.stack([view.cut(frame, _side(task)) for frame in video[first : first + count]])
+            return np.stack([view.cut(frame, task.crop) for frame in video[first : first + count]])
         now = self._picture(rng, task)
         if count > 1 and rng.random() < CUTS:
             other = self._picture(rng, task)
@@ -191,14 +160,14 @@ class Samples(Dataset[Batch]):
 
     def _picture(self, rng: np.random.Generator, task: TaskConfig) -> npt.NDArray[np.uint8]:
         picture = self.clean[int(rng.integers(len(self.clean)))]
-        return draw_view(rng, picture.shape[:2], task).cut(picture, _side(task))
+        return draw_view(rng, picture.shape[:2], task).cut(picture, task.crop)
 
     def _from_pair(
         self, rng: np.random.Generator, pairs: list[Pair], task: TaskConfig
     ) -> tuple[Tensor, Tensor]:
         pair = pairs[int(rng.integers(len(pairs)))]
         view = draw_view(rng, pair.target.shape[:2], task)
-        degraded, target = view.cut(pair.degraded, _side(task)), view.cut(pair.target, _side(task))
+        degraded, target = view.cut(pair.degraded, task.crop), view.cut(pair.target, task.crop)
         return to_tensor(unit(degraded)), to_tensor(unit(target))
 
     def _under_light(
@@ -217,8 +186,8 @@ class Samples(Dataset[Batch]):
     ) -> tuple[Tensor, Tensor]:
         chosen = pictures[int(rng.integers(len(pictures)))]
         view = draw_view(rng, chosen.picture.shape[:2], task)
-        clean = brighten(rng, view.cut(chosen.picture, _side(task)))
-        depth = torch.from_numpy(view.cut(chosen.inverse_depth, _side(task)))
+        clean = brighten(rng, view.cut(chosen.picture, task.crop))
+        depth = torch.from_numpy(view.cut(chosen.inverse_depth, task.crop))
         recipe = degrade.draw_recipe(rng, name, coded=task.coded)
         return _apply(to_tensor(clean), recipe, rng, depth)
 
@@ -241,29 +210,6 @@ def _apply(
     times = [frame / RATE for frame in range(len(clean))]
     sample = degrade.apply_recipe(clean, recipe, rng, times, depth)
     return sample.frames, sample.target
-
-
-def _side(task: TaskConfig) -> int:
-    return FRAME if task.whole else task.crop
-
-
-def _part(
-    rng: np.random.Generator, degraded: Tensor, target: Tensor, side: int
-) -> tuple[Tensor, Tensor, tuple[float, float, float]]:
-    """The same part of two pictures, seen from further away or nearer: cameras have more pixels, too.
-
-    Returns:
-        Both parts, and their top, left and side as shares of the pictures' side.
-    """
-    frame = degraded.shape[-1]
-    cut = min(frame, round(side / float(np.exp(rng.uniform(np.log(0.6), np.log(2.5))))))
-    top, left = (int(rng.integers(frame - cut + 1)) for _ in range(2))
-
-    def part(picture: Tensor) -> Tensor:
-        region = picture[..., top : top + cut, left : left + cut]
-        return F.interpolate(region, (side, side), mode="bilinear", antialias=True)
-
-    return part(degraded), part(target), (top / frame, left / frame, cut / frame)
 
 
 def added_light(pair: Pair) -> Picture:

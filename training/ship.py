@@ -1,6 +1,6 @@
 """Put trained weights into the package: half precision, predicted gains, and the index of hashes.
 
-``python -m training.ship --tier fast --weather RUN --noise RUN --router FILE --data DIR``
+``python -m training.ship --tier fast --weather RUN --haze RUN --noise RUN --router FILE --data DIR``
 """
 
 from __future__ import annotations
@@ -70,12 +70,19 @@ def put(source: Path, name: str, notes: Mapping[str, str], folder: Path) -> str:
 @click.command()
 @click.option("--tier", default="fast", show_default=True)
 @click.option("--weather", "weather_run", required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--haze", "haze_run", required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--noise", "noise_run", required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--router", required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--data", required=True, type=click.Path(exists=True, path_type=Path), help="Training data.")
 @click.option("--clean", multiple=True, default=["clean", "clean_streets"], show_default=True)
 def main(
-    tier: str, weather_run: Path, noise_run: Path, router: Path, data: Path, clean: tuple[str, ...]
+    tier: str,
+    weather_run: Path,
+    haze_run: Path,
+    noise_run: Path,
+    router: Path,
+    data: Path,
+    clean: tuple[str, ...],
 ) -> None:
     """Ship a tier: gains are fitted on pictures split off train."""
     cv2.setNumThreads(0)
@@ -86,7 +93,7 @@ def main(
     tiers = store.read_index().tiers if index_path.exists() else {}
     files = dict(store.read_index().files) if index_path.exists() else {}
     tiers[tier] = {}
-    for run, part in ((weather_run, "weather"), (noise_run, "noise")):
+    for run, part in ((weather_run, "weather"), (haze_run, "haze"), (noise_run, "noise")):
         name = f"{tier}-{part}"
         network = store.read(run / "ema.safetensors").build()
         assert isinstance(network.branches, tuple)

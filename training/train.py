@@ -17,7 +17,6 @@ import click
 import cv2
 import msgspec
 import torch
-import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
@@ -31,43 +30,19 @@ from training.cache import PictureCache
 from training.config import TrainConfig, read_config
 from training.data import read_picture
 from training.losses import charbonnier
-from training.samples import Samples, Whole, batches
+from training.samples import Samples, batches
 
 STATE = "checkpoint.safetensors"
 SAVE_SECONDS = 180.0
 LOG_STEPS = 100
 
 
-def residual_of(network: nn.Module, clips: Tensor, task: str, whole: Whole | None = None) -> Tensor:
-    """Run a network on clips: (N, T, 3, H, W), the present frame first -> residual (N, 3, H, W).
-
-    Args:
-        whole: what they are parts of; by default they are whole themselves.
-    """
+def residual_of(network: nn.Module, clips: Tensor, task: str) -> Tensor:
+    """Run a network on clips: (N, T, 3, H, W), the present frame first -> residual (N, 3, H, W)."""
     unshuffle = cast("int", network.config.unshuffle)  # type: ignore[union-attr]
-    n, _, _, height, width = clips.shape
-    x = to_basis(clips.flatten(0, 1), unshuffle).unflatten(0, (n, -1)).flatten(1, 2)
-    context = None
-    if whole is not None:
-        seen = network.look(to_basis(whole.pictures.to(clips.device), unshuffle), task)  # type: ignore[operator]
-        context = placed(seen, whole.places, (height // unshuffle // 2, width // unshuffle // 2))
-    residual = network(x.contiguous(memory_format=torch.channels_last), task, context)
+    x = to_basis(clips.flatten(0, 1), unshuffle).unflatten(0, (len(clips), -1)).flatten(1, 2)
+    residual = network(x.contiguous(memory_format=torch.channels_last), task)
     return from_basis(residual.float(), unshuffle)
-
-
-def placed(maps: Tensor, places: Tensor, size: tuple[int, int]) -> Tensor:
-    """Parts of maps at another resolution: (N, C, h, w), (N, 3) -> (N, C, *size); as `ExpertNet.prepare`.
-
-    Args:
-        places: top, left and side of each part, as shares of the whole.
-    """
-    rows, columns = ((torch.arange(count, device=maps.device) + 0.5) / count for count in size)
-    top, left, side = places.to(maps.device)[:, :, None].unbind(1)  # each (N, 1)
-    y = (top + side * rows)[:, :, None].expand(-1, -1, size[1])
-    x = (left + side * columns)[:, None].expand(-1, size[0], -1)
-    grid = 2 * torch.stack([x, y], dim=-1) - 1
-    part = F.grid_sample(maps.float(), grid, padding_mode="border", align_corners=False)
-    return part.to(maps.dtype)
 
 
 def rate_at(step: int, spent: float, config: TrainConfig) -> float:
@@ -110,8 +85,6 @@ def train(
             click.echo("its configuration is not what it was")
         progress.config_hash = settings_hash(config)
     wrapped, optimizer = fabric.setup(model, optimizer)
-    if any(task.whole for task in config.tasks.values()):
-        wrapped.mark_forward_method("look")
     ema.to(fabric.device)
 
     cv2.setNumThreads(0)  # a pool would not survive the fork of the workers
@@ -132,7 +105,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate_at(progress.step, progress.seconds / budget, config)
         degraded, target = batch.degraded.to(fabric.device), batch.target.to(fabric.device)
-        residual = residual_of(wrapped, degraded, batch.task, batch.whole)
+        residual = residual_of(wrapped, degraded, batch.task)
         loss = charbonnier(degraded[:, 0] + residual, target, config.tasks[batch.task].eps)
         optimizer.zero_grad()
         fabric.backward(loss)

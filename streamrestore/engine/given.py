@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+import itertools
 from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
@@ -92,13 +92,12 @@ class GivenPictures(Given[Any]):
     def restored(self, runner: BranchRunner, strength: float, past: Given[Any] | None) -> GivenPictures:
         """See `Given.restored`; one picture at a time bounds the memory."""
         before = [past.rgb(k) for k in range(len(past))] if isinstance(past, GivenPictures) else []
-        window = deque(before, maxlen=1 + runner.past)
         is_array = isinstance(self.frames, np.ndarray)
         out: Any = np.empty_like(self.frames) if is_array else torch.empty_like(self.frames)
-        for index in range(len(self.frames)):
-            rgb = self.rgb(index)
-            window.append(rgb)
-            result = rgb + strength * runner.residual(torch.stack([*window]))[0].to(rgb.device)
+        pictures, seen = itertools.tee(self.rgb(index) for index in range(len(self.frames)))
+        residuals = runner.residuals(seen, before)
+        for index, (rgb, residual) in enumerate(zip(pictures, residuals, strict=True)):
+            result = rgb + strength * residual.to(rgb.device)
             if _is_bytes(self.frames):
                 result = (result * 255).round_().clamp_(0, 255).permute(1, 2, 0)
             out[index] = result.numpy() if is_array else result

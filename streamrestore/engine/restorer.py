@@ -148,7 +148,7 @@ class Restorer:
 
     def past(self, decision: Decision) -> int:
         """How many frames before the first one `apply` would look at."""
-        return max((self.network(weather).frames - 1 for weather in decision.branches), default=0)
+        return max((self.runner(weather).past for weather in decision.branches), default=0)
 
     def stream(self, branch: str = "auto", strength: float = DEFAULT_STRENGTH) -> Stream:
         """A stream that keeps window, hysteresis and temporal context.

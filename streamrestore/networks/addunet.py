@@ -80,7 +80,7 @@ class AddUNet(nn.Module):
         self.branches = ("noise",)
         self.levels = len(config.widths)
         self.unshuffle = config.unshuffle
-        self.frames = 1 + config.temporal_radius
+        self.frames, self.steady = 1 + config.temporal_radius, 1
         self.multiple_of = config.unshuffle * 2 ** sum(config.halve)
         self.halo = config.halo
         widths, kernels = config.widths, config.kernels

@@ -3,7 +3,7 @@
 UFFN's idea (Zhou et al., IEEE Xplore 9658001) at a price that video can pay: the experts work on
 pixel-unshuffled maps at three scales instead of three dilations, a gate of each branch weights them
 per place, and only the branch that was chosen computes anything. Normalisation over space is
-replaced by scale and shift from a global path, so that tiles give what whole pictures give.
+replaced by a scale and shift of each branch, so that tiles give what whole pictures give.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from streamrestore.errors import UsageError
@@ -22,7 +21,6 @@ from streamrestore.networks.blocks import (
     Enlarge,
     Halve,
     ResidualBlock,
-    activate,
     conv_activate,
     conv_add,
     fold_input,
@@ -36,14 +34,12 @@ class ExpertNetConfig:
 
     Attributes:
         branches: one per weather.
-        see_whole: of them, those that look at the whole picture before they look at a part.
         widths: maps at 1/4, 1/8 and 1/16 of the picture's size.
         blocks: residual blocks of the two coarser experts, and of each branch's own end.
         temporal_radius: past frames that are seen beside the present one.
     """
 
-    branches: tuple[str, ...] = ("rain", "haze", "raindrop")
-    see_whole: tuple[str, ...] = ("haze",)
+    branches: tuple[str, ...] = ("rain", "raindrop")
     unshuffle: int = 4
     widths: tuple[int, int, int] = (64, 96, 128)
     blocks: tuple[int, int, int] = (1, 1, 0)
@@ -56,7 +52,7 @@ class ExpertNetConfig:
 
     @property
     def halo(self) -> int:
-        """Pixels around a block of `multiple_of` that its result depends on, besides the global path."""
+        """Pixels around a block of `multiple_of` that its result depends on."""
         fine = 2 + 2 * self.blocks[2]  # back from the result: tail, own
         middle = -(-fine // 2)
         coarse = -(-middle // 2) + 2 * self.blocks[1]
@@ -64,88 +60,13 @@ class ExpertNetConfig:
         return self.unshuffle * (2 * middle + 1)  # head
 
 
-class GlobalPath(nn.Module):
-    """What the whole picture looks like, place by place, at a size that is the same for all pictures.
-
-    It sees a thumbnail of mean colours. Detail is kept from it, since a small picture's thumbnail
-    holds more of it than a large one's, and frames are larger than what is trained on.
-
-    Shape:
-        (N, maps, h, w) -> (N, `OUT`, `SIDE` / 2, `SIDE` / 2).
-    """
-
-    SIDE = 64
-    """Of the thumbnail."""
-    OUT = 16
-    WIDTHS = (64, 96, 128)
-    """At 1/2, 1/4 and 1/8 of the thumbnail's size."""
-
-    def __init__(self, config: ExpertNetConfig) -> None:
-        super().__init__()
-        fine, middle, coarse = self.WIDTHS
-        self.means = nn.Conv2d(config.maps, 3, 1, bias=False).requires_grad_(False)
-        self.head = nn.Conv2d(3, fine, 2, stride=2)
-        self.fine = nn.Sequential(ResidualBlock(fine), ResidualBlock(fine))
-        self.to_middle = Halve(fine, middle)
-        self.middle = nn.Sequential(ResidualBlock(middle), ResidualBlock(middle))
-        self.to_coarse = Halve(middle, coarse)
-        self.coarse = nn.Sequential(ResidualBlock(coarse), ResidualBlock(coarse))
-        self.whole = nn.Linear(2 * coarse, coarse)
-        self.from_coarse = Enlarge(coarse, middle)
-        self.from_middle = Enlarge(middle, fine)
-        self.tail = nn.Conv2d(fine, self.OUT, 3, padding=1)
-        with torch.no_grad():
-            self.means.weight.zero_()
-            for colour in range(3):
-                self.means.weight[colour, colour * config.unshuffle**2] = 1.0
-
-    def forward(self, x: Tensor) -> Tensor:
-        thumbnail = F.adaptive_avg_pool2d(self.means(x), self.SIDE)  # three maps, not all, are pooled
-        fine = self.fine(conv_activate(self.head, thumbnail))
-        middle = self.middle(conv_activate(self.to_middle, fine))
-        coarse = self.coarse(conv_activate(self.to_coarse, middle))
-        whole = torch.cat([coarse.mean(dim=(2, 3)), coarse.amax(dim=(2, 3))], dim=1)
-        coarse = coarse + self.whole(whole)[..., None, None]
-        middle = activate(self.from_coarse(coarse) + middle)
-        maps: Tensor = self.tail(activate(self.from_middle(middle) + fine))
-        return maps
-
-
-class Modulation(nn.Module):
-    """Scale and shift of maps, instead of a normalisation over space.
-
-    Shape:
-        x (N, C, h, w), context (N, `GlobalPath.OUT`, h, w) or None -> (N, C, h, w).
-    """
-
-    def __init__(self, width: int, *, sees_whole: bool) -> None:
-        super().__init__()
-        self.constant = nn.Parameter(torch.zeros(2 * width))
-        self.placed = nn.Conv2d(GlobalPath.OUT, 2 * width, 1, bias=False) if sees_whole else None
-        if self.placed is not None:
-            with torch.no_grad():
-                self.placed.weight.mul_(0.1)
-
-    def forward(self, x: Tensor, context: Tensor | None) -> Tensor:
-        both = self.constant[:, None, None]
-        if self.placed is None:
-            both = both.to(x.dtype)
-        else:
-            with torch.autocast(x.device.type, enabled=False):  # for the sake of its gradients
-                both = both + self.placed(context.to(self.placed.weight.dtype))
-        scale, shift = both.chunk(2, dim=-3)
-        return torch.addcmul(x + shift, x, scale)
-
-
 class BranchEnd(nn.Module):
     """What one weather has for itself: modulation, gates over the experts, and the way out."""
 
-    def __init__(self, config: ExpertNetConfig, *, sees_whole: bool) -> None:
+    def __init__(self, config: ExpertNetConfig) -> None:
         super().__init__()
         fine, middle, coarse = config.widths
-        self.global_path = GlobalPath(config) if sees_whole else None
-        self.at_middle = Modulation(middle, sees_whole=sees_whole)
-        self.at_coarse = Modulation(coarse, sees_whole=sees_whole)
+        self.modulation = nn.Parameter(torch.zeros(2 * (middle + coarse)))
         self.gates = nn.Conv2d(middle, 3, 3, padding=1)
         self.own = nn.Conv2d(fine, fine, 3, padding=1)
         self.blocks = nn.Sequential(*(ResidualBlock(fine) for _ in range(config.blocks[2])))
@@ -159,7 +80,7 @@ class BranchEnd(nn.Module):
 
 
 class ExpertNet(nn.Module):
-    """Residuals of rain, haze and raindrops from one trunk.
+    """Residuals of rain and raindrops from one trunk.
 
     Three experts meet at 1/8 of the picture's size: what enters it, what residual blocks make of
     it there, and what they make of it at 1/16. Input and result are unshuffled RGB in the basis of
@@ -168,8 +89,7 @@ class ExpertNet(nn.Module):
     and a gain that is the same for all maps of a place means the same in every basis.
 
     Shape:
-        x (N, maps * T, h, w), the present frame first; context (N, M) -> (N, maps, h, w);
-        h and w multiples of 4.
+        x (N, maps * T, h, w), the present frame first -> (N, maps, h, w); h and w multiples of 4.
     """
 
     def __init__(self, config: ExpertNetConfig) -> None:
@@ -177,7 +97,7 @@ class ExpertNet(nn.Module):
         self.config = config
         self.branches = config.branches
         self.unshuffle = config.unshuffle
-        self.frames = 1 + config.temporal_radius
+        self.frames, self.steady = 1 + config.temporal_radius, 1
         self.multiple_of = 4 * config.unshuffle
         self.halo = config.halo
         fine, middle, coarse = config.widths
@@ -188,47 +108,37 @@ class ExpertNet(nn.Module):
         self.coarse = nn.Sequential(*(ResidualBlock(coarse) for _ in range(config.blocks[1])))
         self.from_coarse = Enlarge(coarse, middle)
         self.to_fine = Enlarge(middle, fine)
-        self.ends = nn.ModuleDict(
-            {name: BranchEnd(config, sees_whole=name in config.see_whole) for name in config.branches}
-        )
+        self.ends = nn.ModuleDict({name: BranchEnd(config) for name in config.branches})
 
-    def prepare(self, x: Tensor, branch: str, gates: Sequence[float] | None = None) -> Tensor | None:
-        """Context of whole pictures: (N, maps, h, w) -> (N, M, h/2, w/2), or None for a local branch.
+    def prepare(
+        self,
+        x: Tensor,  # noqa: ARG002 - seams.Network
+        branch: str,  # noqa: ARG002 - seams.Network
+        gates: Sequence[float] | None = None,
+    ) -> None:
+        """No branch needs to see the whole picture.
 
         Raises:
             UsageError: `gates` were given; those of this network follow from the picture.
         """
         if gates is not None:
             raise UsageError("gates can be set for the noise branch only")
-        seen = self.look(x, branch)
-        if seen is None:
-            return None
-        return F.interpolate(seen, (x.shape[-2] // 2, x.shape[-1] // 2), mode="bilinear")
 
-    def look(self, x: Tensor, branch: str) -> Tensor | None:
-        """Whole pictures (N, maps, h, w) as `GlobalPath` sees them, or None for a local branch."""
-        end = self._end(branch)
-        path = end.global_path
-        if path is None:
-            return None
-        with torch.autocast(x.device.type, enabled=False):  # all places hang on it: its gradients need fp32
-            now = x[:, : end.from_input.in_channels].to(path.tail.weight.dtype)
-            seen: Tensor = path(now)
-        return seen
-
-    def forward(self, x: Tensor, branch: str, context: Tensor | None = None) -> Tensor:
-        """Residual of one branch; the `context` of its place is made from x if not given."""
+    def forward(self, x: Tensor, branch: str, context: Tensor | None = None) -> Tensor:  # noqa: ARG002 - seams.Network
+        """Residual of one branch."""
         end = self._end(branch)
         maps = end.from_input.in_channels
         now = x[:, :maps]
-        context = self.prepare(x, branch) if context is None else context
-        coarse_context = None if context is None else F.avg_pool2d(context, 2)
+        modulation = end.modulation.to(x.dtype)[None, :, None, None]
+        _, width_m, width_c = self.config.widths
+        widths = [width_m, width_m, width_c, width_c]
+        scale_m, shift_m, scale_c, shift_c = modulation.split(widths, dim=1)
 
         fine = conv_activate(self.head, x)  # (N, C1, h, w)
         entry = conv_activate(self.to_middle, fine)  # (N, C2, h/2, w/2)
-        middle = self.middle(end.at_middle(entry, context))
+        middle = self.middle(torch.addcmul(entry + shift_m, entry, scale_m))
         coarse = conv_activate(self.to_coarse, middle)  # (N, C3, h/4, w/4)
-        coarse = self.coarse(end.at_coarse(coarse, coarse_context))
+        coarse = self.coarse(torch.addcmul(coarse + shift_c, coarse, scale_c))
 
         experts = (entry, middle, self.from_coarse(coarse))
         gates = end.gates(middle).split(1, dim=1)  # 3 x (N, 1, h/2, w/2)
@@ -260,8 +170,6 @@ class ExpertNet(nn.Module):
         fold_input(net.head, inward)
         for branch in net.branches:
             end = net._end(branch)  # noqa: SLF001 - a copy of itself
-            if end.global_path is not None:
-                fold_input(end.global_path.means, inward)
             fold_input(end.from_input, inward)
             fold_output(end.from_input, outward)
             fold_output(end.from_features, outward)

@@ -13,6 +13,7 @@ from torch import nn
 from streamrestore.errors import WeightsError
 from streamrestore.networks.addunet import AddUNet, AddUNetConfig
 from streamrestore.networks.expertnet import ExpertNet, ExpertNetConfig
+from streamrestore.networks.hazenet import HazeNet, HazeNetConfig
 from streamrestore.networks.routernet import RouterNet, RouterNetConfig
 
 
@@ -27,6 +28,7 @@ class Architecture:
 ARCHITECTURES: Mapping[str, Architecture] = {
     "addunet": Architecture(AddUNet, AddUNetConfig),
     "expertnet": Architecture(ExpertNet, ExpertNetConfig),
+    "hazenet": Architecture(HazeNet, HazeNetConfig),
     "routernet": Architecture(RouterNet, RouterNetConfig),
 }
 

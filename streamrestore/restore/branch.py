@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
 import torch
@@ -24,16 +24,13 @@ SMALLEST_TILE = 32
 FAST_FORMATS = {PixelFormat("yuv", depth, 1, 1) for depth in (8, 9, 10, 12, 14, 16)}
 
 
-class _Window:
-    """Maps of the last frames; the oldest one stands for those that there are not.
+class _Memory:
+    """Of the last frames. Where there are too few, the oldest one's maps stand for those that are missing."""
 
-    Args:
-        frames: T, how many a network sees.
-    """
-
-    def __init__(self, frames: int) -> None:
-        self._maps: deque[Tensor] = deque(maxlen=frames)
-        self._frames = frames
+    def __init__(self, network: Network) -> None:
+        self._frames = network.frames
+        self._maps: deque[Tensor] = deque(maxlen=network.frames)
+        self._contexts: deque[Tensor] = deque(maxlen=network.steady)
 
     def add(self, maps: Tensor) -> Tensor:
         """Maps of the next frame (1, C, h, w) -> of all, the present first, (1, C T, h, w)."""
@@ -42,6 +39,13 @@ class _Window:
         if self._frames == 1:
             return maps
         return torch.cat(known + known[-1:] * (self._frames - len(known)), dim=1)
+
+    def steadied(self, context: Tensor | None) -> Tensor | None:
+        """The mean of this context and those before."""
+        if context is None or self._contexts.maxlen == 1:
+            return context
+        self._contexts.append(context)
+        return torch.stack([*self._contexts]).mean(dim=0)
 
 
 class BranchRunner:
@@ -67,7 +71,7 @@ class BranchRunner:
     @property
     def past(self) -> int:
         """How many frames before the present one the network looks at."""
-        return self._network.frames - 1
+        return max(self._network.frames, self._network.steady) - 1
 
     @torch.inference_mode()
     def restore_planes(
@@ -83,44 +87,61 @@ class BranchRunner:
         """
         turns, coding = batch.rotation // 90, batch.coding
         through = self._through_planes if batch.format in FAST_FORMATS else self._through_rgb
-        window = _Window(self._network.frames)
+        memory = _Memory(self._network)
         for frame in past[max(0, len(past) - self.past) :]:
-            through(self._planes(frame, turns), coding, None, window)
+            through(self._planes(frame, turns), coding, None, memory)
         restored = []
         for frame in batch.frames:
-            out = through(self._planes(frame, turns), coding, strength, window)
+            out = through(self._planes(frame, turns), coding, strength, memory)
             restored.append([native.turned(p, -turns).contiguous() for p in out])
         return restored
 
     @torch.inference_mode()
+    def residuals(self, clip: Iterable[Tensor], past: Sequence[Tensor] = ()) -> Iterator[Tensor]:
+        """Residuals (3, H, W) of frames (3, H, W), RGB float32, nominally in [0, 1], one after the other.
+
+        Args:
+            past: as of `restore_planes`.
+        """
+        memory, network = _Memory(self._network), self._network_for(None)
+        for rgb in past[max(0, len(past) - self.past) :]:
+            self._seen(network, self._rgb_maps(rgb), memory)
+        for rgb in clip:
+            x, context = self._seen(network, self._rgb_maps(rgb), memory)
+            yield self._rgb_residual(x, context, rgb)
+
     def residual(self, clip: Tensor) -> Tensor:
-        """Residual (1, 3, H, W) of the last of some frames (T, 3, H, W), RGB float32, nominally in [0, 1]."""
-        window = _Window(self._network.frames)
-        for rgb in clip[-self._network.frames :]:
-            x = window.add(self._rgb_maps(rgb))
-        return self._rgb_residual(x, clip)
+        """Residual (1, 3, H, W) of the last of some frames (T, 3, H, W)."""
+        (last,) = self.residuals(clip[-1:], [*clip[:-1]])
+        return last[None]
 
     def _through_planes(
-        self, planes: list[Tensor], coding: Coding, strength: float | None, window: _Window
+        self, planes: list[Tensor], coding: Coding, strength: float | None, memory: _Memory
     ) -> list[Tensor]:
         """Restored planes; none if there is no strength, and the frame is only to be remembered."""
         codes = native.pack(planes, self._network.multiple_of, self._network.unshuffle)
-        x = window.add(native.centred(codes, coding, self._compute.dtype))
+        network = self._network_for(coding)
+        x, context = self._seen(network, native.centred(codes, coding, self._compute.dtype), memory)
         if strength is None:
             return []
-        residual = self._run(self._network_for(coding), x)[0]
+        residual = self._run(network, x, context)[0]
         result = native.add_residual(codes, residual, strength, (1 << coding.depth) - 1)
         return native.unpack(result, [(p.shape[0], p.shape[1]) for p in planes], self._network.unshuffle)
 
     def _through_rgb(
-        self, planes: list[Tensor], coding: Coding, strength: float | None, window: _Window
+        self, planes: list[Tensor], coding: Coding, strength: float | None, memory: _Memory
     ) -> list[Tensor]:
         """Likewise, for planes that `native.pack` does not know."""
         rgb = native.to_rgb(planes, coding)
-        x = window.add(self._rgb_maps(rgb))
+        x, context = self._seen(self._network_for(None), self._rgb_maps(rgb), memory)
         if strength is None:
             return []
-        return native.add_rgb_residual(planes, self._rgb_residual(x, rgb)[0], strength, coding)
+        return native.add_rgb_residual(planes, self._rgb_residual(x, context, rgb), strength, coding)
+
+    def _seen(self, network: Network, maps: Tensor, memory: _Memory) -> tuple[Tensor, Tensor | None]:
+        """What a network sees of a frame and those before it, and its context."""
+        x = memory.add(maps)
+        return x, memory.steadied(network.prepare(x, self._branch, self._gates))
 
     def _rgb_maps(self, rgb: Tensor) -> Tensor:
         """(3, H, W) -> (1, 3 n^2, h, w)."""
@@ -130,9 +151,10 @@ class BranchRunner:
         maps = F.pixel_unshuffle(padded.to(self._compute.device), self._network.unshuffle)
         return maps.to(self._compute.dtype).contiguous(memory_format=torch.channels_last)
 
-    def _rgb_residual(self, x: Tensor, like: Tensor) -> Tensor:
-        residual = self._run(self._network_for(None), x).float()
-        pictures = F.pixel_shuffle(residual, self._network.unshuffle)
+    def _rgb_residual(self, x: Tensor, context: Tensor | None, like: Tensor) -> Tensor:
+        """(3, H, W), of the size of a picture."""
+        residual = self._run(self._network_for(None), x, context).float()
+        pictures = F.pixel_shuffle(residual, self._network.unshuffle)[0]
         return pictures[..., : like.shape[-2], : like.shape[-1]]
 
     def _planes(self, frame: Frame, turns: int) -> list[Tensor]:
@@ -155,9 +177,8 @@ class BranchRunner:
             self._folded[coding] = cast("Network", module)
         return self._folded[coding]
 
-    def _run(self, network: Network, x: Tensor) -> Tensor:
+    def _run(self, network: Network, x: Tensor, context: Tensor | None) -> Tensor:
         """(1, C T, h, w) -> (1, C, h, w), on tiles if memory asks for it."""
-        context = network.prepare(x, self._branch, self._gates)
         height, width = x.shape[-2:]
         tile = self._tile
         if not tile and x[:, 0].numel() * BYTES_PER_SAMPLE > free_memory(x.device) // 2:

@@ -9,6 +9,7 @@ from torch import nn
 
 from streamrestore.networks.addunet import AddUNet, AddUNetConfig
 from streamrestore.networks.expertnet import ExpertNet, ExpertNetConfig
+from streamrestore.networks.hazenet import HazeNet, HazeNetConfig
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -22,7 +23,7 @@ def lively(network: N, seed: int = 0) -> N:
             if name == "gates":  # of AddUNet, one per level
                 value.copy_(noise)
             elif value.ndim > 1:
-                weaker = 0.3 if "global_path" in name and "second" in name else 1.0  # six blocks add up
+                weaker = 0.3 if "blocks" in name and "second" in name else 1.0  # many blocks add up
                 value.copy_(weaker * noise / value[0].numel() ** 0.5)
             else:
                 value.copy_(0.1 * noise)
@@ -30,9 +31,15 @@ def lively(network: N, seed: int = 0) -> N:
 
 
 def small_expertnet(seed: int = 0, **shape: Any) -> ExpertNet:
-    """Three weathers, few maps."""
+    """Two weathers, few maps."""
     shape = {"widths": (8, 12, 16), **shape}
     return lively(ExpertNet(ExpertNetConfig(**shape)), seed)
+
+
+def small_hazenet(seed: int = 0, **shape: Any) -> HazeNet:
+    """A small thumbnail, few maps, no memory."""
+    small = {"side": 32, "widths": (8, 12, 16, 16), "blocks": (1, 1, 1, 1), "knots": 4, "steady": 1}
+    return lively(HazeNet(HazeNetConfig(**{**small, **shape})), seed)
 
 
 def small_addunet(seed: int = 0, **shape: Any) -> AddUNet:

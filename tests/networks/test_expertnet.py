@@ -11,7 +11,7 @@ from torch import nn
 from streamrestore.errors import UsageError
 from streamrestore.frames import Coding, Matrix
 from streamrestore.networks import blocks, expertnet
-from streamrestore.networks.expertnet import ExpertNet, ExpertNetConfig
+from streamrestore.networks.expertnet import ExpertNet
 from streamrestore.planes import unshuffled_matrices
 from tests.networks.nets import small_expertnet
 
@@ -50,7 +50,7 @@ def leaves(network: nn.Module, prefix: str) -> set[str]:
 class TestBranches:
     """What is not selected costs nothing."""
 
-    @pytest.mark.parametrize("branch", ["rain", "haze", "raindrop"])
+    @pytest.mark.parametrize("branch", ["rain", "raindrop"])
     @pytest.mark.parametrize("folded", [False, True])
     @pytest.mark.parametrize("grad", [False, True])
     def test_only_the_selected_branch_runs(
@@ -70,17 +70,15 @@ class TestBranches:
         ends = {name for name in called if name.startswith("ends.")}
         assert ends == leaves(network, f"ends.{branch}.")
         parts = {name.split(".")[2] for name in ends}
-        local = {"at_middle", "at_coarse", "gates", "own", "blocks", "from_features", "from_input"}
-        assert parts == (local | {"global_path"} if branch == "haze" else local)
+        assert parts == {"gates", "own", "blocks", "from_features", "from_input"}
         assert {"head", "to_middle", "to_coarse"} <= set(called)
 
     def test_branches_differ(self) -> None:
         """Each weather has an estimate of its own."""
         network, x = small_expertnet(), torch.randn(1, 48, 8, 8)
-        results = [network(x, branch) for branch in network.branches]
+        rain, drops = (network(x, branch) for branch in network.branches)
 
-        assert not torch.allclose(results[0], results[1])
-        assert not torch.allclose(results[1], results[2])
+        assert not torch.allclose(rain, drops)
 
     def test_a_branch_does_not_depend_on_the_others(self) -> None:
         """Another weather's weights may be anything, even broken."""
@@ -88,48 +86,24 @@ class TestBranches:
         before = network(x, "rain")
         with torch.no_grad():
             for name, value in network.named_parameters():
-                if name.startswith(("ends.haze.", "ends.raindrop.")):
+                if name.startswith("ends.raindrop."):
                     value.fill_(float("nan"))
 
         assert torch.equal(network(x, "rain"), before)
 
 
-class TestContext:
-    """The global path."""
-
-    def test_context_is_made_if_not_given(self) -> None:
-        """`forward` prepares for itself; tiles are given the whole picture's."""
-        network, x = small_expertnet(), torch.randn(2, 48, 8, 12)
-
-        assert torch.equal(network(x, "haze", network.prepare(x, "haze")), network(x, "haze"))
-        assert network.prepare(x, "haze").shape == (2, 16, 4, 6)
-
-    def test_context_matters(self) -> None:
-        """Haze is removed with a view of the whole picture."""
-        network, x = small_expertnet(), torch.randn(1, 48, 8, 8)
-
-        other = network.prepare(x * 3, "haze")
-        assert not torch.allclose(network(x, "haze", other), network(x, "haze"))
+class TestParts:
+    """What a part of a picture is judged by."""
 
     @pytest.mark.parametrize("branch", ["rain", "raindrop"])
-    def test_local_weathers_have_none(self, branch: str) -> None:
+    def test_nothing_but_what_is_around(self, branch: str) -> None:
         """Streaks and drops are judged by what is around them, so that crops and frames are alike."""
         assert small_expertnet().prepare(torch.randn(1, 48, 8, 8), branch) is None
-
-    def test_the_global_path_sees_colours_only(self) -> None:
-        """Detail that a smaller thumbnail would not hold does not reach it."""
-        network = ExpertNet(ExpertNetConfig(widths=(8, 12, 16)))
-        x = torch.randn(1, 48, 64, 64)
-        detail = torch.randn(1, 48, 64, 64)
-        detail[:, [0, 16, 32]] = 0
-
-        with torch.no_grad():
-            assert torch.equal(network.prepare(x + detail, "haze"), network.prepare(x, "haze"))
 
     def test_gates_are_not_for_it(self) -> None:
         """The dial belongs to the denoiser; here it is refused, not ignored."""
         with pytest.raises(UsageError, match="noise branch only"):
-            small_expertnet().prepare(torch.randn(1, 48, 8, 8), "haze", (1.0, 1.0, 1.0))
+            small_expertnet().prepare(torch.randn(1, 48, 8, 8), "rain", (1.0, 1.0, 1.0))
 
     def test_past_frames_do_not_reach_the_gain(self) -> None:
         """With temporal context the present frame is the first one: the gain multiplies it alone."""

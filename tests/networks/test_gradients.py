@@ -20,7 +20,7 @@ from streamrestore.networks.basis import from_basis, to_basis
 from tests.networks.nets import lively
 from training.losses import charbonnier
 
-CASES = [("addunet", "noise"), ("expertnet", "rain"), ("expertnet", "haze")]
+CASES = [("addunet", "noise"), ("expertnet", "rain"), ("hazenet", "haze")]
 
 
 def pictures(count: int = 8, side: int = 96) -> tuple[Tensor, Tensor]:
@@ -98,26 +98,10 @@ def test_every_layer(case: tuple[nn.Module, str]) -> None:
     assert {name: error for name, error in worst.items() if not error <= 1e-2} == {}
 
 
-def test_modulation_by_the_global_path() -> None:
-    """Scale and shift of a whole picture get the sum over all places; it loses nothing in bf16."""
-    random = torch.Generator().manual_seed(0)
-    maps = torch.rand(4, 96, 48, 48, generator=random).to(memory_format=torch.channels_last)
-    upstream = torch.randn(maps.shape, generator=random) + 0.1
-    results = []
-    for dtype in (torch.float32, torch.bfloat16):
-        scale, shift = (torch.zeros(4, 96, 1, 1, dtype=dtype, requires_grad=True) for _ in range(2))
-        x = maps.to(dtype)
-        torch.addcmul(x + shift, x, scale).backward(upstream.to(dtype))
-        results.append((scale.grad, shift.grad))
-
-    for a, b in zip(*results, strict=True):
-        assert distance(a, b) <= 1e-2
-
-
 def test_whole_network_without_kinks(case: tuple[nn.Module, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """With activations of slope 1 every weight's gradient agrees within 1e-2.
 
-    The global path, whose few values collect sums of gradients of both signs, within 3e-2.
+    Those of haze, whose few values collect sums of gradients of both signs, within 4e-2.
     """
     network, branch = case
     monkeypatch.setattr(blocks, "SLOPE", 1.0)
@@ -126,8 +110,8 @@ def test_whole_network_without_kinks(case: tuple[nn.Module, str], monkeypatch: p
     rounded = gradients(network, branch, None, bf16=True)
 
     errors = {name: distance(exact[name], rounded[name]) for name in exact}
-    wrong = {n: e for n, e in errors.items() if not e <= (3e-2 if "global_path." in n else 1e-2)}
-    assert wrong == {}
+    most = 4e-2 if branch == "haze" else 1e-2
+    assert {name: error for name, error in errors.items() if not error <= most} == {}
 
 
 def test_whole_network(case: tuple[nn.Module, str]) -> None:

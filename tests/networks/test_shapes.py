@@ -11,12 +11,13 @@ from torch import nn
 from streamrestore.networks import registry
 from streamrestore.networks.cost import gmac_per_megapixel
 from streamrestore.seams import Network
-from tests.networks.nets import small_addunet, small_expertnet
+from tests.networks.nets import small_addunet, small_expertnet, small_hazenet
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "expertnet": small_expertnet,
     "expertnet, more blocks": lambda: small_expertnet(blocks=(2, 2, 1)),
     "expertnet, fewer": lambda: small_expertnet(blocks=(0, 1, 0)),
+    "hazenet": small_hazenet,
     "addunet": small_addunet,
     "addunet, one size": lambda: small_addunet(
         widths=(8,) * 3, halve=(False, False, False), kernels=(5, 3, 1)
@@ -25,7 +26,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
         widths=(8,) * 5, kernels=(5, 3, 3, 3, 1), halve=(False, True, False, True, False)
     ),
 }
-FAST = {"addunet": ["noise"], "expertnet": ["rain", "haze", "raindrop"]}
+FAST = {"addunet": ["noise"], "expertnet": ["rain", "raindrop"], "hazenet": ["haze"]}
 
 
 @pytest.mark.parametrize("name", NETWORKS)

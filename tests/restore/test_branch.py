@@ -18,9 +18,10 @@ from streamrestore.compute import Compute
 from streamrestore.frames import ColorInfo, Frame, FrameBatch, Matrix, PixelFormat, Range
 from streamrestore.networks.addunet import AddUNet
 from streamrestore.networks.expertnet import ExpertNet
+from streamrestore.networks.hazenet import HazeNet
 from streamrestore.restore import branch as branches
 from streamrestore.restore.branch import BranchRunner
-from tests.networks.nets import small_addunet, small_expertnet
+from tests.networks.nets import small_addunet, small_expertnet, small_hazenet
 
 CPU = Compute(torch.device("cpu"), torch.float32, 1, ())
 BF16 = Compute(torch.device("cpu"), torch.bfloat16, 1, ())
@@ -87,7 +88,7 @@ def difference(a: Sequence[Any], b: Sequence[Any]) -> int:
 class Grey(nn.Module):
     """A network that knows what it does: it brightens by a constant and has no other effect."""
 
-    branches, unshuffle, frames, multiple_of, halo = ("noise",), 4, 1, 16, 0
+    branches, unshuffle, frames, steady, multiple_of, halo = ("noise",), 4, 1, 1, 16, 0
 
     def __init__(self, amount: float) -> None:
         super().__init__()
@@ -113,6 +114,8 @@ class Grey(nn.Module):
 NETWORKS = [
     pytest.param(small_addunet, id="addunet"),
     pytest.param(small_expertnet, id="expertnet"),
+    pytest.param(small_hazenet, id="hazenet"),
+    pytest.param(functools.partial(small_hazenet, steady=3), id="steady"),
     pytest.param(functools.partial(small_expertnet, unshuffle=2), id="finer"),
     pytest.param(functools.partial(small_expertnet, temporal_radius=2), id="with a past"),
 ]
@@ -193,9 +196,9 @@ class TestTwoWays:
         Where a chroma sample lies half outside the picture they may differ: one way takes the mean of
         what the network says about the padding, too, the other of the border repeated.
         """
-        network: AddUNet | ExpertNet = make()
+        network: AddUNet | ExpertNet | HazeNet = make()
         batch = make_batch(PixelFormat("yuv", 16, 1, 1), size, color=color)
-        runner = BranchRunner(network, network.branches[len(network.branches) // 2], CPU)
+        runner = BranchRunner(network, network.branches[-1], CPU)
         planes = [torch.from_numpy(p) for p in batch.frames[0].planes]
         rgb = native.to_rgb(planes, batch.coding)
 
@@ -285,10 +288,10 @@ class TestTiles:
     @pytest.mark.parametrize("inner", [32, 36, 50])
     def test_no_seams(self, make: Any, inner: int) -> None:
         """In fp32 tiles give what whole pictures give: to the last bit here, a seam would be far more."""
-        network: AddUNet | ExpertNet = make()
+        network: AddUNet | ExpertNet | HazeNet = make()
         size = (125 * network.unshuffle, 105 * network.unshuffle)
         picture = torch.rand(3, 3, *size, generator=torch.Generator().manual_seed(0))
-        branch = network.branches[len(network.branches) // 2]  # of three haze, which sees the whole
+        branch = network.branches[0]
         whole, tiled = (BranchRunner(network, branch, CPU) for _ in range(2))
         tiled._tile = inner
         spied = []

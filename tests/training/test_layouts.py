@@ -13,7 +13,7 @@ from tests.training.pictures import picture, write
 from training import layouts
 from training.config import read_config
 from training.data import in_part
-from training.samples import FRAME, Samples
+from training.samples import Samples
 
 ROOT = Path(__file__).parents[2]
 
@@ -204,8 +204,10 @@ def test_published_config(tmp_path: Path) -> None:
     raindrop(tmp_path / "raindrop/train")
     write(tmp_path / "BSR/BSDS500/data/images/train/8143.jpg", picture(4, (320, 480)))
 
-    samples = Samples(read_config(ROOT / "configs/train-published.yaml"), tmp_path)
+    made = {}
+    for name in ("train-published", "train-published-haze"):
+        samples = Samples(read_config(ROOT / f"configs/{name}.yaml"), tmp_path)
+        for task, diet in samples.config.tasks.items():
+            made[task] = {samples.sample(np.random.default_rng(n), task, diet)[0].shape for n in range(8)}
 
-    made = {samples.sample(np.random.default_rng(n), name, task)[0].shape for n in range(8)
-            for name, task in samples.config.tasks.items()}  # fmt: skip
-    assert made == {(1, 3, 128, 128), (1, 3, FRAME, FRAME), (1, 3, 160, 160)}
+    assert made == {"rain": {(1, 3, 128, 128)}, "raindrop": {(1, 3, 160, 160)}, "haze": {(1, 3, 256, 256)}}

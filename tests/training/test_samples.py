@@ -16,7 +16,7 @@ from tests.training.pictures import write_clean, write_depth, write_pairs
 from training.config import TaskConfig, TrainConfig
 from training.data import in_part
 from training.motion import Motion
-from training.samples import WHOLE, Batch, Samples, batches, brighten, draw_view
+from training.samples import Batch, Samples, batches, brighten, draw_view
 
 STEMS = [s for n in range(12) if in_part(s := f"p_{n}", "train")]
 
@@ -87,19 +87,19 @@ class TestBatches:
             assert batch.target.max() <= 1
         assert tasks == {"rain", "haze", "noise"}
 
-    def test_parts_of_whole_pictures(self, data: Path) -> None:
-        """Of pictures that a branch sees as a whole: a part at some scale, and the whole, small."""
+    def test_whole_pictures(self, data: Path) -> None:
+        """For branches that look at whole pictures: most of each, as small as a crop, pair by pair."""
         samples = Samples(config(haze={"pairs": {"pairs": 1.0}, "whole": True}), data)
 
         for step in range(4):
             batch = samples[step]
-            assert batch.whole is not None
-            assert batch.whole.pictures.shape == (2, 3, WHOLE, WHOLE)
-            for part, whole in zip(batch.degraded, batch.whole.pictures, strict=True):
-                assert whole.min() - 0.02 <= part.min()
-                assert part.max() <= whole.max() + 0.1  # small pictures lose their extremes
+            assert batch.degraded.shape == (2, 1, 3, 32, 32)
             assert torch.allclose(batch.degraded[:, 0], batch.target / 2, atol=2 / 255)
-        assert Samples(config(noise={}), data)[0].whole is None
+        rng = np.random.default_rng(0)
+        for _ in range(20):
+            view = draw_view(rng, (480, 640), TaskConfig(crop=32, whole=True))
+            assert view.height >= 0.6 * 480 - 1
+            assert view.width >= 0.6 * 640 - 1
 
     def test_shares(self, data: Path) -> None:
         """A task's share of the steps, and a folder of pairs' share of the samples."""
