@@ -25,6 +25,8 @@ class TaskConfig(Settings, frozen=True):
     """Quarter turns and upside-down flips (where gravity does not matter)."""
     coded: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.25
     """Share of samples that are compressed after the damage, as stored footage is."""
+    identity: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.07
+    """Share of samples made from clean pictures that stay clean."""
     eps: Annotated[float, msgspec.Meta(gt=0)] = 0.02
     """Of the loss: errors below it count squared."""
     pairs: dict[str, float] = {}

@@ -138,7 +138,7 @@ class Samples(Dataset[Batch]):
             if kind == "lights":
                 degraded, target = self._under_light(rng, clean, self.lights[folder], task)
             else:
-                recipe = degrade.draw_recipe(rng, name, coded=task.coded)
+                recipe = degrade.draw_recipe(rng, name, identity=task.identity, coded=task.coded)
                 degraded, target = _apply(clean, recipe, rng)
         degraded = degraded.flip(0)
         return degraded if len(degraded) > 1 else degraded.expand(self.frames, -1, -1, -1), target[-1:]
@@ -188,7 +188,7 @@ class Samples(Dataset[Batch]):
         view = draw_view(rng, chosen.picture.shape[:2], task)
         clean = brighten(rng, view.cut(chosen.picture, task.crop))
         depth = torch.from_numpy(view.cut(chosen.inverse_depth, task.crop))
-        recipe = degrade.draw_recipe(rng, name, coded=task.coded)
+        recipe = degrade.draw_recipe(rng, name, identity=task.identity, coded=task.coded)
         return _apply(to_tensor(clean), recipe, rng, depth)
 
 
