@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -38,7 +39,7 @@ class TestReadme:
             line
             for block in blocks("sh")
             for line in block.splitlines()
-            if line.startswith("streamrestore") and not line.startswith("streamrestore live")
+            if line.startswith("streamrestore") and line.split()[1] not in ("live", "watch")  # have no end
         ]
         assert len(lines) >= 3
         for line in lines:
@@ -47,6 +48,8 @@ class TestReadme:
             assert result.returncode == 0, (line, result.stderr)
         assert {"restored.mp4", "report.html", "comparison.mp4"} <= {p.name for p in folder.iterdir()}
         assert (folder / "restored" / "monday.mp4").exists()
+        assert {"sample.mp4", "sample.compare.mp4", "part.mp4", "planned.mp4"} <= set(os.listdir(folder))
+        assert (folder / "keys" / "detector").is_dir()
 
     @pytest.mark.parametrize("code", [code for code in blocks("python") if "subscribe" not in code])
     def test_python_runs(self, code: str, folder: Path) -> None:
@@ -57,7 +60,7 @@ class TestReadme:
     @pytest.mark.network
     def test_live(self, folder: Path) -> None:
         """What is published by the one example arrives in the other; a file that loops is the camera."""
-        (line,) = re.findall(r"^streamrestore live .*$", TEXT, re.MULTILINE)
+        line = re.findall(r"^streamrestore live .*$", TEXT, re.MULTILINE)[0]
         (code,) = [code for code in blocks("python") if "subscribe" in code]
         address = f"ipc://{folder}/frames"  # the README's port may be taken here
         camera = line.replace("rtsp://192.168.1.20/stream", "dashcam.mp4 --loop")
