@@ -185,6 +185,7 @@ class Network(Protocol):
         steady: of how many frames the contexts are averaged, so that what hangs on them does not flicker.
         multiple_of: the picture's height and width must be multiples of it.
         halo: pixels around a tile, cut at multiples of `multiple_of`, that its result depends on.
+        tileable: whether with that halo tiles give what the whole picture gives.
     """
 
     branches: tuple[str, ...]
@@ -193,6 +194,7 @@ class Network(Protocol):
     steady: int
     multiple_of: int
     halo: int
+    tileable: bool
 
     def prepare(self, x: Tensor, branch: str, gates: Sequence[float] | None = None) -> Tensor | None:
         """Context of whole pictures for a branch, once per picture: (N, C, h, w) -> what `forward` wants.

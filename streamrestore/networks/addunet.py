@@ -25,9 +25,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from streamrestore.errors import UsageError
 from streamrestore.networks.basis import basis, inverse
-from streamrestore.networks.blocks import Enlarge, Halve, conv_activate, fold_input, fold_output
+from streamrestore.networks.blocks import Enlarge, Halve, conv_activate, fold_input, fold_output, gate_scales
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ class AddUNet(nn.Module):
         self.unshuffle = config.unshuffle
         self.frames, self.steady = 1 + config.temporal_radius, 1
         self.multiple_of = config.unshuffle * 2 ** sum(config.halve)
-        self.halo = config.halo
+        self.halo, self.tileable = config.halo, True
         widths, kernels = config.widths, config.kernels
         self.stem = nn.Conv2d(config.maps * self.frames, widths[0], 3, padding=1)
         before = (widths[0], *widths[:-1])
@@ -118,11 +117,7 @@ class AddUNet(nn.Module):
         Raises:
             UsageError: not as many gates as levels.
         """
-        if gates is None:
-            return None
-        if len(gates) != self.levels:
-            raise UsageError(f"{len(gates)} gates were given; this denoiser has {self.levels} levels")
-        return torch.tensor(gates, device=x.device)
+        return gate_scales(gates, self.levels, x.device)
 
     def forward(self, x: Tensor, branch: str = "noise", context: Tensor | None = None) -> Tensor:  # noqa: ARG002 - seams.Network
         """Residual; `context` scales the gates."""

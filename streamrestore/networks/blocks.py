@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from streamrestore.errors import UsageError
 
 SLOPE = 0.1
 """Of the leaky ReLU: a ReLU would kill half of the few maps that carry the whole picture."""
@@ -81,6 +84,19 @@ class Enlarge(nn.ConvTranspose2d):
 
     def __init__(self, width_in: int, width_out: int) -> None:
         super().__init__(width_in, width_out, 2, stride=2)
+
+
+def gate_scales(gates: Sequence[float] | None, levels: int, device: torch.device) -> Tensor | None:
+    """Multipliers of an additive U-Net's gates, (L,), if any are given.
+
+    Raises:
+        UsageError: not as many as levels.
+    """
+    if gates is None:
+        return None
+    if len(gates) != levels:
+        raise UsageError(f"{len(gates)} gates were given; this denoiser has {levels} levels")
+    return torch.tensor(gates, device=device)
 
 
 def fold_input(conv: nn.Conv2d, inward: Tensor) -> None:

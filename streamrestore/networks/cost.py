@@ -7,21 +7,32 @@ import copy
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from streamrestore.networks.rgb import RgbNetwork
 from streamrestore.planes import maps_of
 from streamrestore.seams import Network
 
-HEIGHT, WIDTH = 704, 1280
-"""Of the picture, about 720p: what is done once per picture counts little."""
+SIZE = (704, 1280)
+"""Height and width of the picture, about 720p: what is done once per picture counts little."""
+SIZE_RGB = (128, 128)
+"""For the published networks, which do all they do at every pixel, and a hundred times as much."""
 
 
 def gmac_per_megapixel(network: Network, branch: str, *, rgb: bool = False) -> float:
-    """Billions of multiply-adds of one branch for a million pixels of 4:2:0 planes, or of RGB."""
+    """Billions of multiply-adds of one branch for a million pixels of 4:2:0 planes, or of RGB.
+
+    Networks that know nothing but RGB (or grey) are counted for that.
+    """
     n = network.unshuffle
-    planes = maps_of(n)
-    maps = 2 * planes if rgb else planes
-    matrix = torch.zeros(2 * planes, maps, dtype=torch.float64)
+    if isinstance(network, RgbNetwork):
+        height, width = SIZE_RGB
+        maps = network.channels
+        matrix = torch.eye(maps, dtype=torch.float64)
+    else:
+        height, width = SIZE
+        maps = 3 * n * n if rgb else maps_of(n)
+        matrix = torch.zeros(3 * n * n, maps, dtype=torch.float64)
     folded = copy.deepcopy(network).folded(matrix, matrix.T)
-    x = torch.zeros(1, maps * network.frames, HEIGHT // n, WIDTH // n)
+    x = torch.zeros(1, maps * network.frames, height // n, width // n)
     with FlopCounterMode(display=False) as counter, torch.enable_grad():  # fused operators count nothing
         folded(x, branch)
-    return float(counter.get_total_flops()) / 2 / 1e9 / (HEIGHT * WIDTH / 1e6)
+    return float(counter.get_total_flops()) / 2 / 1e9 / (height * width / 1e6)

@@ -99,7 +99,7 @@ class ExpertNet(nn.Module):
         self.unshuffle = config.unshuffle
         self.frames, self.steady = 1 + config.temporal_radius, 1
         self.multiple_of = 4 * config.unshuffle
-        self.halo = config.halo
+        self.halo, self.tileable = config.halo, True
         fine, middle, coarse = config.widths
         self.head = nn.Conv2d(config.maps * self.frames, fine, 3, padding=1)
         self.to_middle = Halve(fine, middle)

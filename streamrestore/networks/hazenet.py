@@ -81,7 +81,7 @@ class HazeNet(nn.Module):
         self.branches = ("haze",)
         self.unshuffle = self.multiple_of = config.unshuffle
         self.frames, self.steady = 1, config.steady
-        self.halo = 0
+        self.halo, self.tileable = 0, True
         widths, count = config.widths, config.unshuffle**2
         self.head = nn.Conv2d(3, widths[0], 2, stride=2)
         self.down = nn.ModuleList(Halve(a, b) for a, b in itertools.pairwise(widths))

@@ -12,9 +12,12 @@ from torch import nn
 
 from streamrestore.errors import WeightsError
 from streamrestore.networks.addunet import AddUNet, AddUNetConfig
+from streamrestore.networks.addunet_paper import PaperAddUNet, PaperAddUNetConfig
+from streamrestore.networks.baselines import DnCNN, DnCNNConfig, PlainUNet, PlainUNetConfig
 from streamrestore.networks.expertnet import ExpertNet, ExpertNetConfig
 from streamrestore.networks.hazenet import HazeNet, HazeNetConfig
 from streamrestore.networks.routernet import RouterNet, RouterNetConfig
+from streamrestore.networks.uffn import UFFN, UFFNConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +30,13 @@ class Architecture:
 
 ARCHITECTURES: Mapping[str, Architecture] = {
     "addunet": Architecture(AddUNet, AddUNetConfig),
+    "addunet-paper": Architecture(PaperAddUNet, PaperAddUNetConfig),
+    "dncnn": Architecture(DnCNN, DnCNNConfig),
     "expertnet": Architecture(ExpertNet, ExpertNetConfig),
     "hazenet": Architecture(HazeNet, HazeNetConfig),
+    "plainunet": Architecture(PlainUNet, PlainUNetConfig),
     "routernet": Architecture(RouterNet, RouterNetConfig),
+    "uffn": Architecture(UFFN, UFFNConfig),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
@@ -86,7 +87,8 @@ class BranchRunner:
                 few, the first one known stands for those that are missing.
         """
         turns, coding = batch.rotation // 90, batch.coding
-        through = self._through_planes if batch.format in FAST_FORMATS else self._through_rgb
+        packs = batch.format in FAST_FORMATS and self._network.unshuffle % 2 == 0  # blocks of chroma
+        through = self._through_planes if packs else self._through_rgb
         memory = _Memory(self._network)
         for frame in past[max(0, len(past) - self.past) :]:
             through(self._planes(frame, turns), coding, None, memory)
@@ -131,7 +133,7 @@ class BranchRunner:
     def _through_rgb(
         self, planes: list[Tensor], coding: Coding, strength: float | None, memory: _Memory
     ) -> list[Tensor]:
-        """Likewise, for planes that `native.pack` does not know."""
+        """Likewise, for planes that `native.pack` does not know, and networks that it does not serve."""
         rgb = native.to_rgb(planes, coding)
         x, context = self._seen(self._network_for(None), self._rgb_maps(rgb), memory)
         if strength is None:
@@ -195,6 +197,9 @@ class BranchRunner:
                 self._tile = tile = smaller
 
     def _run_tiles(self, network: Network, x: Tensor, context: Tensor | None, inner: int) -> Tensor:
+        if not network.tileable:
+            words = f"{self._branch}: too little memory for whole pictures; tiles of them may differ visibly"
+            warnings.warn(words, RuntimeWarning, stacklevel=2)
         n, (_, maps, height, width) = self._network.unshuffle, x.shape
         out = x.new_empty((1, maps // self._network.frames, height, width))
         out = out.contiguous(memory_format=torch.channels_last)
