@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import torch
+import torch.nn.functional as F
+from kornia.metrics import ssim
 from torch import Tensor
 
 
@@ -13,3 +18,50 @@ def charbonnier(output: Tensor, target: Tensor, eps: float) -> Tensor:
     seeks the median. Any shape, values nominally in [0, 1].
     """
     return (torch.sqrt((output - target) ** 2 + eps**2) - eps).mean()
+
+
+def joint(output: Tensor, target: Tensor, logits: Tensor, labels: Tensor, weight: float) -> Tensor:
+    """AddUNet's joint objective: L_den + lambda L_cls, the mean squared error and cross-entropy.
+
+    Args:
+        output, target: pictures of any shape, nominally in [0, 1].
+        logits: (N, classes), and labels (N,).
+        weight: lambda.
+    """
+    return F.mse_loss(output, target) + weight * F.cross_entropy(logits, labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Lambdas:
+    """Weights in UFFN's loss; the paper does not give them.
+
+    At 25 dB the three terms are about 10, 2 and (before the router has learnt) 1.
+    """
+
+    smooth: float = 1.0
+    structure: float = 10.0
+    path: float = 1.0
+
+
+def uffn(
+    output: Tensor,
+    target: Tensor,
+    logits: Tensor,
+    labels: Tensor,
+    spent: float,
+    lambdas: Lambdas = Lambdas(),
+) -> Tensor:
+    """UFFN's loss (Eq. 3-5): l1 smoothL1 + l2 (1 - SSIM) + cosdecay(l3) CE.
+
+    Smooth L1 turns from squared to linear at 1, on the scale from 0 to 255 (ours: in [0, 1] no error
+    would be linear, and the term nothing beside the others).
+
+    Args:
+        output, target: (N, 3, H, W) in [0, 1], of at least 11 x 11.
+        logits: (N, tasks) of the path router, and labels (N,).
+        spent: share of the training that is over, 0 to 1; l3 falls to 0 along a cosine.
+    """
+    smooth = F.smooth_l1_loss(255 * output, 255 * target, beta=1.0)
+    structure = 1 - ssim(output, target, window_size=11, padding="valid").mean()
+    decayed = lambdas.path * 0.5 * (1 + math.cos(math.pi * min(1.0, spent)))
+    return lambdas.smooth * smooth + lambdas.structure * structure + decayed * F.cross_entropy(logits, labels)

@@ -23,6 +23,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from streamrestore.networks import registry
 from streamrestore.networks.basis import from_basis, to_basis
+from streamrestore.networks.rgb import RgbNetwork
 from streamrestore.settings import settings_hash
 from streamrestore.weights import store
 from training import checkpoint
@@ -39,6 +40,8 @@ LOG_STEPS = 100
 
 def residual_of(network: nn.Module, clips: Tensor, task: str) -> Tensor:
     """Run a network on clips: (N, T, 3, H, W), the present frame first -> residual (N, 3, H, W)."""
+    if isinstance(getattr(network, "module", network), RgbNetwork):  # Fabric wraps it
+        return cast("Tensor", network(clips[:, 0], task)).float()
     unshuffle = cast("int", network.config.unshuffle)  # type: ignore[union-attr]
     x = to_basis(clips.flatten(0, 1), unshuffle).unflatten(0, (len(clips), -1)).flatten(1, 2)
     residual = network(x.contiguous(memory_format=torch.channels_last), task)

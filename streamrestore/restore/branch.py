@@ -19,6 +19,8 @@ from streamrestore.seams import Network
 
 BYTES_PER_SAMPLE = 8192
 """Working memory of a network for each sample of its unshuffled input, generously."""
+BYTES_PER_SAMPLE_OF_WHOLE = 2048
+"""Likewise of networks that are not `tileable`, less generously, so that they do get whole pictures."""
 SMALLEST_TILE = 32
 """Of unshuffled samples; below, the halo is most of the work."""
 
@@ -183,7 +185,8 @@ class BranchRunner:
         """(1, C T, h, w) -> (1, C, h, w), on tiles if memory asks for it."""
         height, width = x.shape[-2:]
         tile = self._tile
-        if not tile and x[:, 0].numel() * BYTES_PER_SAMPLE > free_memory(x.device) // 2:
+        needed = BYTES_PER_SAMPLE if network.tileable else BYTES_PER_SAMPLE_OF_WHOLE
+        if not tile and x[:, 0].numel() * needed > free_memory(x.device) // 2:
             tile = _fitting_tile(free_memory(x.device) // 2)
         while True:
             try:

@@ -33,7 +33,7 @@ def test_fields_are_taken() -> None:
 @pytest.mark.parametrize(
     ("name", "shape", "words"),
     [
-        ("uffm", {}, "no network 'uffm'; known are addunet, expertnet, hazenet, routernet"),
+        ("uffm", {}, "no network 'uffm'; known are addunet, addunet-paper, dncnn, .*, uffn"),
         ("addunet", {"widhts": [1]}, "'addunet' has no 'widhts'; it has halve, kernels"),
         ("addunet", {"widths": "wide"}, "'addunet': Expected `array`"),
         ("expertnet", {"temporal_radius": 3.5}, "'expertnet': Expected `int`"),

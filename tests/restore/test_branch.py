@@ -19,9 +19,16 @@ from streamrestore.frames import ColorInfo, Frame, FrameBatch, Matrix, PixelForm
 from streamrestore.networks.addunet import AddUNet
 from streamrestore.networks.expertnet import ExpertNet
 from streamrestore.networks.hazenet import HazeNet
+from streamrestore.networks.rgb import RgbNetwork
 from streamrestore.restore import branch as branches
 from streamrestore.restore.branch import BranchRunner
-from tests.networks.nets import small_addunet, small_expertnet, small_hazenet
+from tests.networks.nets import (
+    small_addunet,
+    small_expertnet,
+    small_hazenet,
+    small_paper_addunet,
+    small_uffn,
+)
 
 CPU = Compute(torch.device("cpu"), torch.float32, 1, ())
 BF16 = Compute(torch.device("cpu"), torch.bfloat16, 1, ())
@@ -89,6 +96,7 @@ class Grey(nn.Module):
     """A network that knows what it does: it brightens by a constant and has no other effect."""
 
     branches, unshuffle, frames, steady, multiple_of, halo = ("noise",), 4, 1, 1, 16, 0
+    tileable = True
 
     def __init__(self, amount: float) -> None:
         super().__init__()
@@ -229,6 +237,76 @@ class TestTwoWays:
 
         assert difference(a, b) <= 2 ** (depth - 8)
         assert difference(a, batch.frames[0].planes) > 2
+
+
+class TestPublished:
+    """Networks that see RGB as it is, whatever the planes are."""
+
+    @pytest.mark.parametrize("make", [small_uffn, small_paper_addunet])
+    @pytest.mark.parametrize("name", ["420", "420 10 bit", "444", "gray", "rgb"])
+    @pytest.mark.parametrize("size", [(16, 16), (33, 47)])
+    def test_through_rgb(self, make: Any, name: str, size: tuple[int, int]) -> None:
+        """Planes become RGB at full size, padded to even sides where the network asks for it, and back."""
+        network: RgbNetwork = make()
+        batch = make_batch(FORMATS[name], size)
+        planes = [torch.from_numpy(p) for p in batch.frames[0].planes]
+        rgb = native.to_rgb(planes, batch.coding)
+        odd = (0, size[1] % network.multiple_of, 0, size[0] % network.multiple_of)
+        padded = nn.functional.pad(rgb[None], odd, mode="replicate")
+        residual = network(padded, network.branches[0])[0, :, : size[0], : size[1]]
+        expected = native.add_rgb_residual(planes, residual, 1.0, batch.coding)
+
+        (restored,) = BranchRunner(network, network.branches[0], CPU).restore_planes(batch, 1.0)
+
+        assert [p.shape for p in restored] == [p.shape for p in planes]
+        assert difference(restored, expected) <= 1  # another order of summation
+        assert difference(restored, planes) > 2
+
+    def test_gates(self) -> None:
+        """The dial of the noise branch reaches it."""
+        picture = torch.rand(1, 3, 20, 20, generator=torch.Generator().manual_seed(0))
+        results = [
+            BranchRunner(small_paper_addunet(), "noise", CPU, gates).residual(picture)
+            for gates in (None, (1.0,) * 5, (0.0, 1.0, 1.0, 1.0, 1.0))
+        ]
+
+        assert torch.equal(results[0], results[1])
+        assert not torch.allclose(results[0], results[2])
+
+    def test_tiles_without_seams(self, recwarn: pytest.WarningsRecorder) -> None:
+        """Of the additive U-Net they give what whole pictures give, and nobody is warned."""
+        picture = torch.rand(1, 3, 90, 75, generator=torch.Generator().manual_seed(0))
+        whole, tiled = (BranchRunner(small_paper_addunet(), "noise", CPU) for _ in range(2))
+        tiled._tile = 32
+
+        assert torch.allclose(whole.residual(picture), tiled.residual(picture), atol=1e-5)
+        assert not recwarn
+
+    def test_tiles_of_what_wants_whole_pictures(self, recwarn: pytest.WarningsRecorder) -> None:
+        """UFFN normalises over the picture: tiles are better than nothing, but somebody has to know."""
+        picture = torch.rand(1, 3, 64, 420, generator=torch.Generator().manual_seed(0))
+        whole, tiled = (BranchRunner(small_uffn(width=4), "haze", CPU) for _ in range(2))
+        tiled._tile = 64
+        expected = whole.residual(picture)
+        assert not recwarn
+
+        with pytest.warns(RuntimeWarning, match="haze: too little memory for whole pictures"):
+            result = tiled.residual(picture)
+
+        assert result.shape == expected.shape
+        assert not torch.allclose(result, expected, atol=1e-3)
+
+    def test_whole_pictures_are_not_cut_early(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What tiles would change is guessed less generously: the same memory does for four times as much."""
+        monkeypatch.setattr(branches, "free_memory", lambda _: 2 * 64 * 64 * branches.BYTES_PER_SAMPLE)
+        picture = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+        shapes: list[tuple[int, ...]] = []
+        for network in (small_uffn(width=4), small_paper_addunet(width=4)):
+            network.register_forward_hook(lambda _, inputs, __: shapes.append(tuple(inputs[0].shape[-2:])))
+            BranchRunner(network, network.branches[0], CPU).residual(picture)
+
+        assert shapes[0] == (128, 128)
+        assert len(shapes) == 1 + 4
 
 
 class TestOrientation:

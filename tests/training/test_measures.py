@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.losses import charbonnier
+from training.losses import Lambdas, charbonnier, joint, uffn
 from training.measures import align_brightness, psnr, ssim, to_8bit, y_full, y_studio
 
 RED = np.zeros((4, 4, 3))
@@ -147,3 +147,28 @@ class TestLoss:
 
         assert output.grad is not None
         assert torch.equal(output.grad, torch.zeros(3))
+
+    def test_joint(self) -> None:
+        """Mean squared error 0.04 and lambda times the cross-entropy ln 2 of even odds."""
+        output, target = torch.full((2, 3, 4, 4), 0.7), torch.full((2, 3, 4, 4), 0.5)
+
+        loss = joint(output, target, torch.zeros(2, 2), torch.tensor([0, 1]), 0.5)
+
+        assert float(loss) == pytest.approx(0.04 + 0.5 * math.log(2))
+
+    def test_uffn(self) -> None:
+        """Its three terms: errors of 0.5 and 51 codes, SSIM as pictures are measured, odds of three."""
+        clean = torch.from_numpy(noise(1, (16, 16, 3)).transpose(2, 0, 1)[None]).float() * 0.7
+        degraded, faint = clean + 0.2, clean + 0.5 / 255
+        logits, labels = torch.zeros(1, 3), torch.tensor([2])
+
+        def loss(output: torch.Tensor, spent: float = 0.0, **lambdas: float) -> float:
+            only = Lambdas(**{"smooth": 0.0, "structure": 0.0, "path": 0.0, **lambdas})
+            return float(uffn(output, clean, logits, labels, spent, only))
+
+        pictures = (x[0].numpy().transpose(1, 2, 0) for x in (degraded, clean))
+        assert loss(degraded, smooth=2.0) == pytest.approx(2 * (51 - 0.5), rel=1e-4)
+        assert loss(faint, smooth=1.0) == pytest.approx(0.5 * 0.5**2, rel=1e-3)
+        assert loss(degraded, structure=3.0) == pytest.approx(3 * (1 - ssim(*pictures)), abs=1e-4)
+        for spent, share in ((0.0, 1.0), (0.5, 0.5), (1.0, 0.0), (1.1, 0.0)):
+            assert loss(clean, spent, path=1.0) == pytest.approx(share * math.log(3), abs=1e-6)
