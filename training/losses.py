@@ -64,4 +64,6 @@ def uffn(
     smooth = F.smooth_l1_loss(255 * output, 255 * target, beta=1.0)
     structure = 1 - ssim(output, target, window_size=11, padding="valid").mean()
     decayed = lambdas.path * 0.5 * (1 + math.cos(math.pi * min(1.0, spent)))
-    return lambdas.smooth * smooth + lambdas.structure * structure + decayed * F.cross_entropy(logits, labels)
+    path = F.cross_entropy(logits, labels)
+    loss: Tensor = lambdas.smooth * smooth + lambdas.structure * structure + decayed * path
+    return loss

@@ -56,8 +56,10 @@ def rate_at(step: int, spent: float, config: TrainConfig) -> float:
 
 @torch.no_grad()
 def follow(ema: nn.Module, model: nn.Module, decay: float) -> None:
-    """Move the averaged weights a little towards the present ones."""
+    """Move the averaged weights a little towards the present ones; what normalisation gathered is copied."""
     get_ema_multi_avg_fn(decay)(list(ema.parameters()), list(model.parameters()), None)
+    for old, new in zip(ema.buffers(), model.buffers(), strict=True):
+        old.copy_(new)
 
 
 def train(

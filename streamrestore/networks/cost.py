@@ -8,7 +8,6 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from streamrestore.networks.rgb import RgbNetwork
-from streamrestore.planes import maps_of
 from streamrestore.seams import Network
 
 SIZE = (704, 1280)
@@ -29,7 +28,7 @@ def gmac_per_megapixel(network: Network, branch: str, *, rgb: bool = False) -> f
         matrix = torch.eye(maps, dtype=torch.float64)
     else:
         height, width = SIZE
-        maps = 3 * n * n if rgb else maps_of(n)
+        maps = 3 * n * n if rgb else 3 * n * n // 2  # chroma has a quarter each
         matrix = torch.zeros(3 * n * n, maps, dtype=torch.float64)
     folded = copy.deepcopy(network).folded(matrix, matrix.T)
     x = torch.zeros(1, maps * network.frames, height // n, width // n)

@@ -68,7 +68,7 @@ class UFFNConfig:
         group = sum(2 * (2 * d - 1) for d in DILATIONS)  # twice: dilated by d, smoothed by d - 1
         gate = 0 if self.gates == "none" else 1
         half = 1 + gate + 2 * group + gate + group  # back from the decoder, at half the size
-        return 2 * half + 1 + 2 + 1  # encoder, edges
+        return 2 * half + 1 + 2  # encoder; edges look to that side where its stride looks one less far
 
 
 def instance_norm(width: int) -> nn.GroupNorm:
@@ -91,7 +91,8 @@ def with_edges(x: Tensor) -> Tensor:
 class Smoothing(nn.Module):
     """Shared separable convolution: one kernel for all maps, the identity at first.
 
-    Without it dilated convolutions leave grids, since neighbours share no sample.
+    Without it dilated convolutions leave grids, since neighbours share no sample. Of side 1, in front of
+    a convolution that is not dilated, it is a factor that the normalisation takes back.
     """
 
     def __init__(self, side: int) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 from safetensors.torch import load_file
 from torch import nn
 
 from streamrestore.networks.addunet import AddUNet
+from streamrestore.networks.rgb import RgbNetwork
 from streamrestore.weights import store
-from tests.networks.nets import small_addunet
+from tests.networks.nets import small_addunet, small_paper_addunet, small_uffn
 from tests.training.pictures import write_clean
 from tests.training.test_samples import STEMS, config
 from training import checkpoint, train
@@ -190,6 +193,26 @@ class TestSchedule:
 
         assert torch.equal(average.weight, torch.full((1, 2), 1.5))
         assert torch.equal(model.weight, torch.full((1, 2), 3.0))
+
+    def test_follow_copies_what_was_gathered(self) -> None:
+        """Means and variances of batch normalisation: the averaged network is used with them."""
+        average, model = nn.BatchNorm2d(2), nn.BatchNorm2d(2)
+        model(3 + torch.randn(4, 2, 5, 5))
+
+        follow(average, model, 0.75)
+
+        assert float(model.running_mean.min()) > 0.1
+        assert torch.equal(average.running_mean, model.running_mean)
+
+    @pytest.mark.parametrize("make", [small_uffn, small_paper_addunet])
+    def test_residual_of_published_networks(self, make: Callable[[], RgbNetwork]) -> None:
+        """They see RGB, not our basis of it, and so they do behind Fabric's wrapper."""
+        network, pictures = make(), torch.rand(2, 3, 16, 24)
+        branch = network.branches[0]
+        expected = network(pictures, branch)
+
+        for module in (network, Fabric(accelerator="cpu", devices=1).setup(network)):
+            assert torch.equal(residual_of(module, pictures[:, None], branch), expected)
 
     def test_residual_of(self) -> None:
         """In training a network sees what it sees when it restores."""
