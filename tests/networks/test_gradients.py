@@ -16,10 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from streamrestore.networks import blocks, registry
+from streamrestore.networks.addunet import AddUNet
 from streamrestore.networks.basis import from_basis, to_basis
+from streamrestore.networks.expertnet import ExpertNet
 from streamrestore.networks.hazenet import HazeNet
 from streamrestore.networks.rgb import RgbNetwork
-from streamrestore.networks.uffn import UFFN
+from streamrestore.networks.uffn import UFFN, Smoothing
 from tests.networks.nets import lively
 from training.losses import charbonnier
 
@@ -70,11 +72,6 @@ def distance(a: Tensor, b: Tensor) -> float:
     return float((a.float() - b.float()).norm() / a.float().norm())
 
 
-def total(grads: dict[str, Tensor]) -> float:
-    """The norm of all together."""
-    return float(torch.stack([g.norm() for g in grads.values()]).norm())
-
-
 def layers(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """What has weights of its own."""
     for name, module in network.named_modules():
@@ -118,8 +115,8 @@ def test_every_layer(case: tuple[nn.Module, str]) -> None:
 def test_whole_network_without_kinks(case: tuple[nn.Module, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """With activations of slope 1 every weight's gradient agrees within 1e-2.
 
-    Those of haze, whose few values collect sums of gradients of both signs, and of UFFN, whose many
-    normalisations subtract sums from each other, within 4e-2; of the other published ones within 2e-2.
+    Those of haze, whose few values collect sums of gradients of both signs, within 4e-2; those of UFFN,
+    whose many normalisations subtract sums from each other, within 0.1; of other published ones 2e-2.
     """
     network, branch = case
     monkeypatch.setattr(blocks, "SLOPE", 1.0)
@@ -129,11 +126,10 @@ def test_whole_network_without_kinks(case: tuple[nn.Module, str], monkeypatch: p
     rounded = gradients(network, branch, bf16=True)
 
     errors = {name: distance(exact[name], rounded[name]) for name in exact}
-    errors = {name: error for name, error in errors.items() if exact[name].norm() > 1e-4 * total(exact)}
-    assert len(errors) > 9
-    most = 1e-2
-    if isinstance(network, RgbNetwork | HazeNet):
-        most = 4e-2 if isinstance(network, UFFN | HazeNet) else 2e-2
+    most = {UFFN: 0.1, HazeNet: 4e-2, AddUNet: 1e-2, ExpertNet: 1e-2}.get(type(network), 2e-2)
+    for name, module in network.named_modules():
+        if isinstance(module, Smoothing) and module.kernel.numel() == 1:
+            errors.pop(f"{name}.kernel", None)  # the normalisation takes it back: its gradient is nothing
     assert {name: error for name, error in errors.items() if not error <= most} == {}
 
 
