@@ -121,9 +121,9 @@ class TestRead:
 
     def test_unknown_network(self, file: Path) -> None:
         """Weights of a newer version's network say so."""
-        saved(file, dict(store.read(file).tensors), network="uffn", shape="{}")
+        saved(file, dict(store.read(file).tensors), network="uffm", shape="{}")
 
-        with pytest.raises(WeightsError, match="no network 'uffn'"):
+        with pytest.raises(WeightsError, match="no network 'uffm'"):
             store.read(file).build()
 
 
