@@ -22,6 +22,8 @@ from streamrestore.errors import UsageError
 from streamrestore.networks.basis import basis, inverse
 from streamrestore.networks.blocks import Enlarge, Halve, ResidualBlock, activate, conv_activate
 
+MARGIN = 8
+"""Of repeated samples around the thumbnail, so that its border looks to the network like the rest."""
 BRIGHTNESS = (0.299, 0.587, 0.114)
 """Of red, green and blue, in what the curves are curves of."""
 
@@ -116,6 +118,7 @@ class HazeNet(nn.Module):
             raise UsageError("gates can be set for the noise branch only")
         colours = self.means(self.enter(x))
         z = F.adaptive_avg_pool2d(colours, self.config.side).to(self.head.weight.dtype)
+        z = F.pad(z, (MARGIN,) * 4, mode="replicate")
         z = conv_activate(self.head, z.contiguous(memory_format=torch.channels_last))
         levels = []
         for halve, blocks in zip((None, *self.down), self.blocks, strict=True):
@@ -126,8 +129,10 @@ class HazeNet(nn.Module):
         airlight = self.airlight(z)
         for enlarge, level in zip(reversed(self.up), reversed(levels[:-1]), strict=True):
             z = activate(enlarge(z) + level)
-        curves = self.gain(z).float()
-        return torch.cat([curves, _placed(airlight, curves)], dim=1)
+        curves = self.gain(z)
+        grid = torch.cat([curves.float(), _placed(airlight, curves)], dim=1)
+        inner = slice(MARGIN // 2, -MARGIN // 2)
+        return grid[..., inner, inner]
 
     def forward(self, x: Tensor, branch: str, context: Tensor | None = None) -> Tensor:
         """The residual in float32; `context` is made from x if not given."""
