@@ -71,7 +71,8 @@ def draw_view(rng: np.random.Generator, size: tuple[int, int], task: TaskConfig)
     """A random part of a picture of `size` (height, width)."""
     height, width = size
     if task.whole:
-        cut = (int(rng.uniform(0.6, 1.0) * height), int(rng.uniform(0.6, 1.0) * width))
+        zoom = rng.uniform(0.35, 1.0)  # cameras see much or little of a street
+        cut = tuple(int(zoom * rng.uniform(0.85, 1.0) * side) for side in size)
     else:
         # Mostly native pixels; sometimes shrunken ones, whose edges are sharper than any camera's.
         scale = 1.0 if rng.random() < 0.7 else rng.uniform(1.0, 2.0)
