@@ -163,7 +163,7 @@ class ExpertNet(nn.Module):
             found.append(z)
         z = found.pop()
         for scale in reversed(scales[1:]):
-            z = activate(scale.up(z)).add_(found.pop())
+            z = activate(scale.up(z)) + found.pop()
         experts = (entry, middle, scales[0].up(z))
 
         gates = end.gates(middle).split(1, dim=1)  # 3 x (N, 1, h/2, w/2)
