@@ -178,7 +178,7 @@ class TestSlowSubscribers:
                 assert (item.kind, item.header.pts) == ("frame", number)
                 held = max(held, publisher.in_flight)
 
-            assert 1 <= held <= 50  # libzmq's queue of 8, and what its and pyzmq's threads have to do yet
+            assert 1 <= held < 200  # libzmq's queue of 8, and what its and pyzmq's threads have to do yet
             publisher.close(limit=0.1)
 
     def test_memory_is_not_used_again_too_early(self, readers: Readers) -> None:
