@@ -71,7 +71,7 @@ def draw_view(rng: np.random.Generator, size: tuple[int, int], task: TaskConfig)
     """A random part of a picture of `size` (height, width)."""
     height, width = size
     if task.whole:
-        zoom = rng.uniform(0.35, 1.0)  # cameras see much or little of a street
+        zoom = rng.uniform(0.5, 1.0)  # cameras see much or little of a street
         cut = tuple(int(zoom * rng.uniform(0.85, 1.0) * side) for side in size)
     else:
         # Mostly native pixels; sometimes shrunken ones, whose edges are sharper than any camera's.
@@ -169,7 +169,8 @@ class Samples(Dataset[Batch]):
         pair = pairs[int(rng.integers(len(pairs)))]
         view = draw_view(rng, pair.target.shape[:2], task)
         degraded, target = view.cut(pair.degraded, task.crop), view.cut(pair.target, task.crop)
-        return to_tensor(unit(degraded)), to_tensor(unit(target))
+        gain = exposure(rng)
+        return to_tensor(unit(degraded) * gain), to_tensor(unit(target) * gain)
 
     def _under_light(
         self, rng: np.random.Generator, clean: Tensor, lights: list[Picture], task: TaskConfig
@@ -230,6 +231,12 @@ def overexposed(pair: Pair) -> bool:
 def unit(picture: Picture) -> Floats:
     """Codes to [0, 1]."""
     return picture.astype(np.float32) / np.float32(255)
+
+
+def exposure(rng: np.random.Generator) -> Floats:
+    """Factors of the three colours, 1 half of the time, never above: for pairs, whose both sides take them."""
+    darker = np.exp(rng.uniform(-0.5, 0.0)) * np.exp(rng.uniform(-0.06, 0.0, 3))
+    return np.asarray(darker if rng.random() < 0.5 else np.ones(3), dtype=np.float32)
 
 
 def brighten(rng: np.random.Generator, picture: Picture) -> Floats:
