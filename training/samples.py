@@ -234,7 +234,7 @@ def unit(picture: Picture) -> Floats:
 
 
 def exposure(rng: np.random.Generator) -> Floats:
-    """Factors of the three colours, 1 half of the time, never above: for pairs, whose both sides take them."""
+    """Factors of the three colours for both sides of a pair: 1 half of the time, and never above."""
     darker = np.exp(rng.uniform(-0.5, 0.0)) * np.exp(rng.uniform(-0.06, 0.0, 3))
     return np.asarray(darker if rng.random() < 0.5 else np.ones(3), dtype=np.float32)
 
