@@ -215,7 +215,7 @@ def _part(rng: np.random.Generator, picture: Picture) -> Picture:
     if rng.random() < 0.5:
         picture = _further(picture, float(rng.uniform(1.0, 1.8)))
     height, width = picture.shape[:2]
-    h, w = (min(side, int(rng.uniform(144, 768))) for side in (height, width))
+    h, w = (min(side, int(rng.uniform(144, 512))) for side in (height, width))
     top, left = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1))
     part = picture[top : top + h, left : left + w]
     return np.ascontiguousarray(part[:, ::-1] if rng.random() < 0.5 else part)
