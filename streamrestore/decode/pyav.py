@@ -205,12 +205,15 @@ class PyAVSource:
                 begin = pts
                 if self._start is not None:
                     self._status.losses.clear()  # they lie before the start
-            if frames and (kind != current or len(frames) == self._batch_size):
+            if frames and kind != current:
                 yield self._batch(frames, current)
                 frames = []
             current = kind
             frames.append(self._frame(decoded, pts))
             end = pts + decoded.duration
+            if len(frames) == self._batch_size:  # at once: live, the next picture may never come
+                yield self._batch(frames, current)
+                frames = []
         if frames:
             yield self._batch(frames, current)
         if not self._closed and whole and not self._info.is_live:

@@ -23,6 +23,7 @@ from streamrestore.live.messages import Gap, Message, Over, Picture, Renewed, Re
 from streamrestore.live.process import CaptureProcess
 from streamrestore.publish import FramePublisher
 from tests.cli.process import ENVIRONMENT
+from tests.live.web_camera import web_camera
 from tests.media import write_video
 from tests.transport.net import LIMIT, LOCAL, repeating, send
 
@@ -93,6 +94,16 @@ def test_without_a_slot_pictures_are_counted(tmp_path: Path) -> None:
 
     assert isinstance(last, Picture)
     assert last.skipped >= 8
+
+
+def test_no_picture_waits_for_the_next() -> None:
+    """The last one that a camera sends comes, too."""
+    with (
+        web_camera(last=3) as address,
+        Reader(Request("network", address, address, options={"fpsprobesize": "0"})) as reader,
+    ):
+        for _ in range(3):
+            reader.until(Picture)
 
 
 def test_a_password_is_told_to_nobody() -> None:

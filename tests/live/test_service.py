@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.server
 import itertools
 import os
 import re
 import signal
 import socket
-import threading
-import time
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
@@ -25,7 +19,8 @@ from streamrestore.weather import Decision
 from tests.live.engines import RAIN, SEEN, Gate, told_engines
 from tests.live.rtsp_server import AHEAD_SECONDS, Server
 from tests.live.running import LIMIT, Running, running, settings_of
-from tests.media import random_planes, to_frame, write_video
+from tests.live.web_camera import PAUSE, web_camera
+from tests.media import write_video
 
 pytestmark = pytest.mark.network
 
@@ -121,42 +116,6 @@ def shown(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-PAUSE = 0.1
-"""Seconds between the pictures of the web camera."""
-
-
-class Mjpeg(http.server.BaseHTTPRequestHandler):
-    """A web camera: JPEG after JPEG, without any times."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
-        self.end_headers()
-        encoder = av.CodecContext.create("mjpeg", "w")
-        encoder.width, encoder.height, encoder.pix_fmt = 64, 48, "yuvj420p"
-        encoder.time_base = Fraction(1, 25)
-        frame = to_frame(random_planes("yuvj420p", (64, 48), pattern="smooth"), "yuvj420p", (64, 48))
-        frame.pts = 0
-        (packet,) = encoder.encode(frame)
-        head = f"--next\r\nContent-Type: image/jpeg\r\nContent-Length: {packet.size}\r\n\r\n".encode()
-        with contextlib.suppress(OSError):
-            while True:
-                self.wfile.write(head + bytes(packet) + b"\r\n")
-                time.sleep(PAUSE)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def web_camera() -> Iterator[str]:
-    """Its address."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mjpeg) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/video"
-        server.shutdown()
-
-
 @pytest.fixture(scope="module")
 def camera() -> Iterator[Server]:
     """One that is up when a test begins."""
@@ -188,9 +147,13 @@ class TestCameras:
             ahead = (frame.header.captured_at - frame.header.received_at) / 1e9
             assert abs(ahead - AHEAD_SECONDS) < AHEAD_SECONDS / 2
 
-    def test_pictures_without_times(self, web_camera: str) -> None:
+    def test_pictures_without_times(self) -> None:
         """They are stamped when they come, not by a rate that is guessed."""
-        with running(web_camera) as live, subscribe(live.service.address, timeout=LIMIT) as received:
+        with (
+            web_camera() as address,
+            running(address) as live,
+            subscribe(live.service.address, timeout=LIMIT) as received,
+        ):
             frames = frames_of(received, 9)  # the first ones come at once
 
             assert live.wait_for("online").text == "mjpeg 64x48"
