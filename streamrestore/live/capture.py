@@ -78,9 +78,11 @@ class Capture:
             stream.close()
 
     def _pass_on(self, taken: Taken) -> None:
-        arrived, received_at = time.monotonic(), time.time_ns()
+        now = time.monotonic()
+        arrived = now if taken.arrived is None else taken.arrived
+        received_at = time.time_ns() - round((now - arrived) * 1e9)
         frame = taken.batch.frames[0]
-        shape = Shape.of(taken.batch, taken.codec, taken.rate)
+        shape = Shape.of(taken.batch, taken.codec, taken.rate, deinterlaced=taken.deinterlaced)
         if shape != self._shape:
             self._shape = shape
             self._tell(shape)

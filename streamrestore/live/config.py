@@ -9,6 +9,7 @@ from streamrestore.live.session import SessionSettings
 from streamrestore.settings import DEFAULT_STRENGTH, Count, PolicySettings, Positive, Settings, Strength
 
 Branch = Literal["auto", "none", "rain", "haze", "raindrop", "noise"]
+Interlaced = Literal["auto", "keep", "bwdif"]
 
 
 class SourceSettings(Settings, frozen=True):
@@ -30,6 +31,7 @@ class SourceSettings(Settings, frozen=True):
     strength: Strength | None = None
     max_latency_seconds: Positive | None = None
     on_overload: OnOverload | None = None
+    interlaced: Interlaced | None = None
 
     def __repr__(self) -> str:
         """Without what opens doors."""
@@ -51,6 +53,8 @@ class StreamSettings(Settings, frozen=True):
     """Pictures that would be older when they are published are dropped."""
     on_overload: OnOverload = "drop"
     """When the machine cannot keep up: drop pictures, restore them faster and less well, or let them pass."""
+    interlaced: Interlaced = "auto"
+    """Deinterlace pictures that are marked as interlaced, none, or all."""
 
 
 class EngineSettings(Settings, frozen=True):

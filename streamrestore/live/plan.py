@@ -9,7 +9,7 @@ import msgspec
 from streamrestore import wire
 from streamrestore.decode.names import is_url, redact
 from streamrestore.errors import UsageError
-from streamrestore.live.config import Branch, LiveSettings, SourceSettings
+from streamrestore.live.config import Branch, LiveSettings, SourceSettings, StreamSettings
 from streamrestore.live.lanes import SLOTS
 from streamrestore.live.messages import Kind, Request
 from streamrestore.live.overload import OnOverload
@@ -55,7 +55,7 @@ def plan_streams(settings: LiveSettings) -> list[StreamPlan]:
         common = settings.streams
         plans.append(StreamPlan(
             name=name,
-            request=request_of(source, settings.session),
+            request=request_of(source, common, settings.session),
             branch=source.branch or common.branch,
             strength=_first(source.strength, common.strength),
             max_latency_seconds=_first(source.max_latency_seconds, common.max_latency_seconds),
@@ -64,7 +64,7 @@ def plan_streams(settings: LiveSettings) -> list[StreamPlan]:
     return plans
 
 
-def request_of(source: SourceSettings, session: SessionSettings) -> Request:
+def request_of(source: SourceSettings, common: StreamSettings, session: SessionSettings) -> Request:
     """What a capture process is to read.
 
     Raises:
@@ -80,6 +80,8 @@ def request_of(source: SourceSettings, session: SessionSettings) -> Request:
         raise UsageError(f"{shown}: 'keys' are for tcp:// and ipc:// only; leave them out")
     if source.loop and kind != "file":
         raise UsageError(f"{shown}: 'loop' is for files only; leave it out")
+    if source.interlaced and kind == "frames":
+        raise UsageError(f"{shown}: 'interlaced' is for what is decoded here; leave it out")
     if source.topic:
         wire.topic_of(source.topic)
     if kind == "frames":
@@ -90,7 +92,8 @@ def request_of(source: SourceSettings, session: SessionSettings) -> Request:
         options |= {"overrun_nonfatal": "1", "fifo_size": "50000"}
     return Request(
         kind=kind, address=url, shown=shown, options=options, topic=source.topic, keys=source.keys or "",
-        loop=source.loop, timeout=_PATIENCE * session.connect_seconds, slots=SLOTS,
+        loop=source.loop, interlaced=source.interlaced or common.interlaced,
+        timeout=_PATIENCE * session.connect_seconds, slots=SLOTS,
     )  # fmt: skip
 
 

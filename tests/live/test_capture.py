@@ -23,6 +23,7 @@ from streamrestore.live.messages import Gap, Message, Over, Picture, Renewed, Re
 from streamrestore.live.process import CaptureProcess
 from streamrestore.publish import FramePublisher
 from tests.cli.process import ENVIRONMENT
+from tests.live.rtsp_server import Server
 from tests.live.web_camera import web_camera
 from tests.media import write_video
 from tests.transport.net import LIMIT, LOCAL, repeating, send
@@ -104,6 +105,19 @@ def test_no_picture_waits_for_the_next() -> None:
     ):
         for _ in range(3):
             reader.until(Picture)
+
+
+def test_a_picture_that_waits_is_older() -> None:
+    """Deinterlaced, it comes with the next one; it is told when it was decoded, before that one."""
+    with (
+        Server(interlaced=True) as camera,
+        Reader(Request("network", camera.url(), camera.url(), options={"fpsprobesize": "0"})) as reader,
+    ):
+        heard = None
+        for _ in range(4):
+            picture = reader.until(Picture)[-1]
+            assert heard is None or picture.arrived <= heard
+            heard = time.monotonic()
 
 
 def test_a_password_is_told_to_nobody() -> None:

@@ -245,6 +245,40 @@ class TestCameras:
         assert after.image.shape[1::-1] == new
 
 
+def combs(image: np.ndarray) -> float:
+    """How much neighbouring lines differ."""
+    return float(np.abs(np.diff(image[..., 1].astype(int), axis=0)).mean())
+
+
+class TestInterlaced:
+    """Cameras that send fields."""
+
+    def test_from_a_reconnect_on(self) -> None:
+        """What is marked is deinterlaced, also if it is bypassed, unless its source says otherwise."""
+        with Server() as camera:
+            sources = [
+                {"url": camera.url(), "name": "whole", "branch": "none"},
+                {"url": camera.url(), "name": "kept", "interlaced": "keep"},
+            ]
+            with running(*sources, session=SOON) as live:
+                assert "deinterlaced" not in live.wait_for("online", "whole").text
+                live.wait_for("online", "kept")
+                camera.kill()
+                live.wait_for("backing_off", "whole")
+                live.wait_for("backing_off", "kept")
+                camera.restart(interlaced=True)
+                texts = [live.wait_for("online", name, times=2).text for name in ("whole", "kept")]
+                found = {}
+                for name in ("whole", "kept"):
+                    with subscribe(live.service.address, streams=[name], timeout=LIMIT) as received:
+                        found[name] = frames_of(received, 4)[1:]
+
+        assert texts[0].startswith("h264 64x48, 25 pictures/s, deinterlaced; before")
+        assert "deinterlaced" not in texts[1]
+        assert max(combs(frame.image) for frame in found["whole"]) < 5
+        assert min(combs(frame.image) for frame in found["kept"]) > 20
+
+
 class TestStreams:
     """Several at once."""
 
