@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _SOURCES = {"transport", "loop"}
 """Options for every source of the command line."""
 _TROUBLE = {"stalled", "backing_off", "failed", "overload_drop", "overload_fast", "overload_half",
-            "overload_bypass"}  # fmt: skip
+            "overload_bypass", "bypass_hdr", "bypass_mask"}  # fmt: skip
 """States that somebody may want to do something about."""
 
 

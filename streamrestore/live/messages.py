@@ -82,6 +82,11 @@ class Shape(Struct, frozen=True, tag=True):
             batch.rotation, codec, None if rate is None else (rate.numerator, rate.denominator), deinterlaced,
         )  # fmt: skip
 
+    @property
+    def displayed_size(self) -> tuple[int, int]:
+        """(width, height) after rotation."""
+        return (self.height, self.width) if self.rotation % 180 else (self.width, self.height)
+
     def __str__(self) -> str:
         rate = "" if self.rate is None else f", {self.rate[0] / self.rate[1]:.4g} pictures/s"
         return f"{self.codec} {self.width}x{self.height}{rate}{', deinterlaced' * self.deinterlaced}"

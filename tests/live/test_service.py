@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -277,6 +278,44 @@ class TestInterlaced:
         assert "deinterlaced" not in texts[1]
         assert max(combs(frame.image) for frame in found["whole"]) < 5
         assert min(combs(frame.image) for frame in found["kept"]) > 20
+
+
+class TestScope:
+    """What is not restored."""
+
+    def test_hdr_passes(self, tmp_path: Path) -> None:
+        """And says so, in its frames and once beside them."""
+        write_video(tmp_path / "a.mkv", frames=5, pattern="smooth", matrix=9, transfer=18)
+        with (
+            running({"url": str(tmp_path / "a.mkv"), "loop": True}) as live,
+            subscribe(live.service.address, timeout=LIMIT) as received,
+        ):
+            frames = frames_of(received, 12)
+
+        assert {(frame.restored, frame.decision.reason) for frame in frames} == {(False, "hdr")}
+        assert live.states().count("bypass_hdr") == 1
+        assert "HLG" in live.wait_for("bypass_hdr").text
+
+    def test_a_mask_of_another_size(self, tmp_path: Path) -> None:
+        """It is an event, and so is a size that it fits; then it holds."""
+        white = np.zeros((64, 96, 3), np.uint8)
+        white[:, :48] = 255
+        av.VideoFrame.from_ndarray(white, format="rgb24").save(tmp_path / "mask.png")
+        with Server() as camera:
+            source = {"url": camera.url(), "mask": [str(tmp_path / "mask.png")]}
+            with running(source, session=SOON) as live:
+                told = live.wait_for("bypass_mask")
+                camera.kill()
+                live.wait_for("backing_off")
+                camera.restart(size=(96, 64))
+                live.wait_for("bypass_none")
+                with subscribe(live.service.address, timeout=LIMIT) as received:
+                    (frame,) = frames_of(received, 1)
+
+        assert "its picture is 96x64, the video's 64x48" in told.text
+        assert frame.restored
+        kept, changed = frame.image[:, :40], frame.image[:, 56:]  # of one grey, to which the engine adds
+        assert changed.mean() - kept.mean() > 0.5
 
 
 class TestStreams:
