@@ -107,7 +107,8 @@ def _mask_of(source: SourceSettings) -> tuple[str, ...]:
     for file in mask_files(source.mask):
         if not file.is_file():
             raise UsageError(
-                f"{redact(source.url)}: mask {file}: there is no such file; take X,Y,W,H, or the name of a picture"
+                f"{redact(source.url)}: mask {file}: there is no such file; take X,Y,W,H, or the name of a "
+                "picture"
             )
     return source.mask
 

@@ -15,10 +15,10 @@ from streamrestore.frames import FrameBatch
 from streamrestore.live.costs import Costs
 from streamrestore.live.engines import Classifier, Engines
 from streamrestore.live.lanes import Arrived, Counts, Lane, Lanes, Notice, Ready
+from streamrestore.live.messages import Shape
 from streamrestore.live.outlets import Finished, Outlet
 from streamrestore.live.overload import SPARE, WINDOW_SECONDS, WORDS, Level, Pace, Watched, judge, ladder
 from streamrestore.live.plan import StreamPlan
-from streamrestore.live.messages import Shape
 from streamrestore.live.schedule import FairShares, Waiting, next_round
 from streamrestore.live.scope import AGAIN, Scope, scope_of
 from streamrestore.pipeline.mask import Mask

@@ -11,6 +11,7 @@ from streamrestore.errors import StreamRestoreError
 from streamrestore.live.config import LiveSettings
 from streamrestore.live.engines import Engines
 from streamrestore.live.lanes import Notice
+from streamrestore.live.publishing import open_publisher
 from streamrestore.live.service import LiveService
 from streamrestore.settings import read_settings
 from tests.live.engines import told_engines
@@ -31,7 +32,7 @@ class Running:
         self._changed = threading.Condition()
         self.told: list[tuple[str, Notice]] = []
         self.error: StreamRestoreError | None = None
-        self.service = LiveService(settings, engines, tell=self._hear, **more)
+        self.service = LiveService(settings, engines, open_publisher(settings), tell=self._hear, **more)
         self._thread = threading.Thread(target=self._run, name="service")
         self._thread.start()
 
