@@ -100,6 +100,7 @@ class Picture(Struct, frozen=True, tag=True):
         received_at, captured_at: nanoseconds since 1970: when it was decoded; when the camera took it, if it
             told.
         skipped: pictures before this one, since the last, for which there was no slot.
+        decode_seconds: of the processor, that the process spent since it told of the last picture.
     """
 
     place: int
@@ -111,6 +112,7 @@ class Picture(Struct, frozen=True, tag=True):
     key: bool = False
     corrupt: bool = False
     skipped: int = 0
+    decode_seconds: float = 0.0
 
 
 class Gap(Struct, frozen=True, tag=True):

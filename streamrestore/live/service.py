@@ -54,6 +54,17 @@ class StreamStatus:
     waiting: int
     published: StreamCounts | None
 
+    @property
+    def stage_seconds(self) -> dict[str, float]:
+        """Spent on the stream by each stage: those of the worker by the clock, decoding on the processor."""
+        load = self.load
+        return {
+            "decode": self.counts.decode_seconds,
+            "route": load.route_seconds,
+            "restore": load.restore_seconds,
+            "output": load.output_seconds,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:

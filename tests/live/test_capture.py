@@ -95,6 +95,7 @@ def test_without_a_slot_pictures_are_counted(tmp_path: Path) -> None:
 
     assert isinstance(last, Picture)
     assert last.skipped >= 8
+    assert last.decode_seconds > 0  # of those that were skipped, too
 
 
 def test_no_picture_waits_for_the_next() -> None:
