@@ -65,7 +65,7 @@ class Deinterlacer:
     """`deinterlace` with other ways to choose which pictures wait.
 
     Args:
-        which: frames are changed.
+        which: of the frames are changed, and wait.
         threads: of the filter, 0 for one per core.
     """
 

@@ -269,7 +269,7 @@ class Worker(threading.Thread):
         self._spend(lane, now - begun)
         self._costs.note(self._kind(lane, stream.level, stream.label), spent + now - begun, now)
         load.output_seconds += now - begun
-        load.finished[task.decision.label] += 1
+        load.finished["none" if task.decision.bypass else task.decision.label] += 1
         load.note_latency(now - picture.arrived)
         load.decision = task.decision
 

@@ -73,11 +73,18 @@ class Running:
             self.error = error
 
 
-def settings_of(*sources: dict[str, Any] | str, **more: Any) -> LiveSettings:
-    """Settings of sources, by address alone or with all their keys, published on this machine."""
+def settings_of(
+    *sources: dict[str, Any] | str, session: dict[str, Any] | None = None, **more: Any
+) -> LiveSettings:
+    """Settings of sources, by address alone or with all their keys, published on this machine.
+
+    On a busy machine, a process may need long until its first picture.
+    """
     listed = [{"url": source} if isinstance(source, str) else source for source in sources]
+    patient = {"connect_seconds": LIMIT, **(session or {})}
     return read_settings(
-        LiveSettings, {"sources": listed, "publish": {"address": "tcp://127.0.0.1:*"}, **more}
+        LiveSettings,
+        {"sources": listed, "publish": {"address": "tcp://127.0.0.1:*"}, "session": patient, **more},
     )
 
 

@@ -68,10 +68,9 @@ class TestFiles:
         assert frames
         assert all(frame.restored for frame in frames)
         assert frames[0].decision == Decision((RAIN,), 1.0, "classified", SEEN)
-        assert [item.state for item in items if item.stream and item.kind == "status"] == [
-            "connecting",
-            "online",
-        ]
+        heard = [item.state for item in items if item.stream and item.kind == "status"]
+        assert heard in (["connecting", "online"], ["online"], [])  # a subscriber may come a little late
+        assert live.states() == ["connecting", "online", "end"]
         assert live.error is None
 
     def test_bypassed_samples_are_those_that_came(self, tmp_path: Path) -> None:

@@ -129,6 +129,17 @@ def test_bypassed_pictures_are_the_same() -> None:
     assert bench.engine.applied == []
 
 
+def test_what_is_faded_out_counts_as_bypassed() -> None:
+    """A branch at strength 0 removes nothing."""
+    bench = Bench()
+    lane = bench.stream()
+    lane.owner.classifier = ToldStream((RAIN,), 0.0)
+    bench.put(lane)
+    bench.worker.round()
+
+    assert lane.owner.load.finished == {"none": 1}
+
+
 def test_notices_keep_their_place() -> None:
     """What was said between two pictures is told between them."""
     bench = Bench()
