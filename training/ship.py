@@ -33,7 +33,7 @@ CEILING = 45.0
 def fit_gains(
     runner: BranchRunner, weather: str, pictures: list[Picture], seed: int
 ) -> list[tuple[float, float]]:
-    """(severity, mean gain in dB) of a branch on its own weather, in bins of equal counts; first on clean ones.
+    """(severity, mean gain in dB) of a branch on its own weather, in bins of equal counts; first for clean.
 
     Gains rise with severity in the table: a dip is sampling noise and would let the policy call a
     stronger damage the lesser evil.
