@@ -7,7 +7,6 @@ import copy
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from streamrestore.planes import maps_of
 from streamrestore.seams import Network
 
 HEIGHT, WIDTH = 704, 1280
@@ -17,7 +16,7 @@ HEIGHT, WIDTH = 704, 1280
 def gmac_per_megapixel(network: Network, branch: str, *, rgb: bool = False) -> float:
     """Billions of multiply-adds of one branch for a million pixels of 4:2:0 planes, or of RGB."""
     n = network.unshuffle
-    planes = maps_of(n)
+    planes = 3 * n**2 // 2
     maps = 2 * planes if rgb else planes
     matrix = torch.zeros(2 * planes, maps, dtype=torch.float64)
     folded = copy.deepcopy(network).folded(matrix, matrix.T)
