@@ -52,7 +52,7 @@ def fit_gains(
         gain = after - before
         seen.append((sample.severity[weather], gain))
     present = sorted(pair for pair in seen if pair[0] > 0)
-    best = float(np.mean([gain for severity, gain in seen if severity == 0]))
+    best = float(np.mean([gain for severity, gain in seen if severity == 0] or [0.0]))
     points = [(0.0, round(best, 2))]
     for part in np.array_split(np.array(present), POINTS):
         best = max(best, float(part[:, 1].mean()))
