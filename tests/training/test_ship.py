@@ -30,7 +30,7 @@ def test_put(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("weather", ["noise", "haze"])
 def test_gains(weather: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clean ones, then rising severities, gains that do not fall; a network that does nothing gains nothing."""
+    """Clean, then rising severities; gains do not fall, and a network that does nothing gains nothing."""
     monkeypatch.setattr(ship, "SAMPLES", 24)
     clean = [picture(n, (240, 232)) for n in range(2)]
 
