@@ -176,9 +176,12 @@ class TestSlowSubscribers:
                 send(publisher, number, size=BIG)
                 item = next(good)
                 assert (item.kind, item.header.pts) == ("frame", number)
+                limit = time.monotonic() + LIMIT
+                while publisher.in_flight > 50 and time.monotonic() < limit:  # a busy machine lets go late
+                    time.sleep(0.01)
                 held = max(held, publisher.in_flight)
 
-            assert 1 <= held < 200  # libzmq's queue of 8, and what its and pyzmq's threads have to do yet
+            assert 1 <= held <= 50  # libzmq's queue of 8, and what its and pyzmq's threads have to do yet
             publisher.close(limit=0.1)
 
     def test_memory_is_not_used_again_too_early(self, readers: Readers) -> None:
