@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from training import degrade, layouts
 from training.config import TaskConfig, TrainConfig
-from training.data import DepthPicture, Pair, Picture, Read, read_picture, read_videos
+from training.data import DepthPicture, Pair, Picture, Read, read_picture, read_videos, unit
 from training.motion import Motion, draw_motion
 from training.shards import open_data
 
@@ -226,11 +226,6 @@ def added_light(pair: Pair) -> Picture:
 def overexposed(pair: Pair) -> bool:
     """Whether much of the damaged picture is white, where the added light cannot be told."""
     return float(np.mean(pair.degraded.min(axis=2) >= 253)) > 0.03
-
-
-def unit(picture: Picture) -> Floats:
-    """Codes to [0, 1]."""
-    return picture.astype(np.float32) / np.float32(255)
 
 
 def exposure(rng: np.random.Generator) -> Floats:

@@ -19,9 +19,9 @@ from streamrestore.restore.branch import BranchRunner
 from streamrestore.seams import Network
 from streamrestore.weights import store
 from training import degrade
-from training.data import Picture, read_clean
+from training.data import Picture, read_clean, unit
 from training.measures import psnr
-from training.samples import to_tensor, unit
+from training.samples import to_tensor
 
 SAMPLES = 240
 POINTS = 7
