@@ -199,8 +199,8 @@ class Network(Protocol):
     def prepare(self, x: Tensor, branch: str, gates: Sequence[float] | None = None) -> Tensor | None:
         """Context of whole pictures for a branch, once per picture: (N, C, h, w) -> what `forward` wants.
 
-        Where it has four dimensions, (N, M, h / k, w / k), it is one value per place, and a tile gets its
-        own part of it; otherwise it is the same for all tiles.
+        Where it has four dimensions, (N, M, a, b), it is a map of the whole picture at any size, and a tile
+        gets its own part of it, interpolated; otherwise it is the same for all tiles.
         """
         ...
 

@@ -47,16 +47,16 @@ Cost = Annotated[float, msgspec.Meta(ge=0.0)]
 class WrongBranchSettings(Settings, frozen=True):
     """What a branch is taken to cost where its weather is not, in dB (fitted: `training.fit_policy`)."""
 
-    rain: Cost = 2.6
-    haze: Cost = 4.6
-    raindrop: Cost = 1.6
-    noise: Cost = 1.0
+    rain: Cost = 8.4
+    haze: Cost = 5.1
+    raindrop: Cost = 4.9
+    noise: Cost = 3.5
 
 
 class PolicySettings(Settings, frozen=True):
     """From estimates to decisions."""
 
-    min_gain_db: float = 1.2
+    min_gain_db: float = 0.3
     """Predicted gain below which a clip is left alone."""
     wrong_branch_db: WrongBranchSettings = WrongBranchSettings()
     confident: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5

@@ -25,7 +25,7 @@ SEVERITY_UNITS: Mapping[Weather, str] = {
     Weather.NOISE: "standard deviation on the 8-bit scale",
 }
 
-Reason = Literal["classified", "clean", "unsure", "forced", "plan", "overload"]
+Reason = Literal["classified", "clean", "unsure", "forced", "plan", "overload", "hdr", "mask"]
 
 
 @dataclass(frozen=True, slots=True)

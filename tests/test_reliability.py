@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from streamrestore.encode import SegmentReport
 from streamrestore.pipeline.manifest import JobFact, Manifest, SegmentFact, verify
 from streamrestore.pipeline.segments import Segment
+from tests.needs import needs_ffprobe
 from tests.reliability import __main__ as script
 from tests.reliability import containers, damage, tampering
 from tests.reliability.anatomy import FIELDS
@@ -25,10 +25,6 @@ from tests.reliability.memory import Sample, level
 from tests.reliability.result import Asked, Failure, Row, table
 from tests.reliability.seen import frame_hashes
 from tests.reliability.watched import Watched
-
-needs_ffprobe = pytest.mark.skipif(
-    shutil.which("ffprobe") is None, reason="needs ffprobe: apt-get install ffmpeg"
-)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ class TaskConfig(Settings, frozen=True):
     crop: int = 128
     """Side of the square pictures, pixels; a multiple of the network's."""
     whole: bool = False
-    """Crops are most of a picture, made as small as that, for branches that look at whole pictures."""
+    """Crops are a third of a picture up to all of it, resized, for branches that look at whole pictures."""
     turn: bool = False
     """Quarter turns and upside-down flips (where gravity does not matter)."""
     coded: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.25

@@ -98,6 +98,11 @@ def _decoded(path: Place, flags: int) -> npt.NDArray[np.uint8] | npt.NDArray[np.
     return np.asarray(picture)
 
 
+def unit(picture: Picture) -> npt.NDArray[np.float32]:
+    """Codes to [0, 1]."""
+    return picture.astype(np.float32) / np.float32(255)
+
+
 def scene_of(stem: str) -> str:
     """Scenes have several pictures: ``h_train_norain-12`` and ``l_train_norain-12``, ``1401_3``."""
     parts = stem.split("_")

@@ -25,7 +25,7 @@ from streamrestore.engine import Restorer, load_restorer
 from streamrestore.frames import Coding, ColorInfo, Frame, FrameBatch, Matrix, PixelFormat, Range
 from streamrestore.planes import add_rgb_residual, to_rgb
 from training.benchmark import pictures_v1, raindrops_v1
-from training.data import list_pictures, read_pairs, read_picture
+from training.data import list_pictures, read_pairs, read_picture, unit
 from training.evaluate_clips import ClipRow, HarmRow, clip_rows, clip_table, free_clips, harm_row, harm_table
 from training.measures import align_brightness, psnr, ssim, to_8bit, y_full, y_studio
 
@@ -71,7 +71,7 @@ class Row(msgspec.Struct, frozen=True):
 def _pairs(name: str) -> Callable[[Path], Iterator[Case]]:
     def cases(data: Path) -> Iterator[Case]:
         for pair in read_pairs(data / name):
-            yield Case(_unit(pair.degraded), _unit(pair.target))
+            yield Case(unit(pair.degraded), unit(pair.target))
 
     return cases
 
@@ -81,7 +81,7 @@ def _noise(sigma: float, *, stored: bool = False) -> Callable[[Path], Iterator[C
         for index, path in enumerate(list_pictures(data / "kodak24")):
             clean = read_picture(path)
             noisy = pictures_v1.awgn(clean, sigma, index)
-            yield Case(to_8bit(noisy).astype(np.float32) if stored else noisy, _unit(clean))
+            yield Case(to_8bit(noisy).astype(np.float32) if stored else noisy, unit(clean))
 
     return cases
 
@@ -89,7 +89,7 @@ def _noise(sigma: float, *, stored: bool = False) -> Callable[[Path], Iterator[C
 def _drops(data: Path) -> Iterator[Case]:
     for index, path in enumerate(list_pictures(data / "kodak24")):
         clean = read_picture(path)
-        yield Case(_unit(raindrops_v1.degrade(clean, index)[0]), _unit(clean))
+        yield Case(unit(raindrops_v1.degrade(clean, index)[0]), unit(clean))
 
 
 BENCHMARKS = (
@@ -189,10 +189,6 @@ def from_planes(batch: FrameBatch) -> npt.NDArray[np.float64]:
     full = [luma, *(cv2.resize(c, luma.shape[::-1], interpolation=cv2.INTER_LINEAR) for c in chroma)]
     rgb = to_rgb([torch.from_numpy(p) for p in full], CODING)
     return to_8bit(rgb.permute(1, 2, 0).numpy())
-
-
-def _unit(picture: npt.NDArray[np.uint8]) -> Floats:
-    return picture.astype(np.float32) / np.float32(255)
 
 
 def table(rows: list[Row]) -> str:

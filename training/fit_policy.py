@@ -30,8 +30,8 @@ from training.ship import CEILING
 KINDS = ("clean", "rain", "haze", "raindrop", "noise")
 SHARES = (0.4, 0.15, 0.15, 0.15, 0.15)
 """Most footage has nothing to restore."""
-MIN_GAINS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.2)
-FACTORS = (0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.5, 1.8)
+MIN_GAINS = (0.1, 0.3, 0.5, 0.8, 1.2, 1.6, 2.0, 2.5)
+FACTORS = (0.5, 0.7, 0.85, 1.0, 1.3, 1.8, 2.2, 2.7, 3.5)
 """Of the measured losses."""
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from streamrestore.errors import UsageError
 from training import data
 from training.data import DepthPicture, Pair, Part, Picture, Place, Read, in_part, list_pictures, read_picture
+from training.veil import depth_of
 
 Match = tuple[Place, Place]
 """A damaged picture, or a map of a scene, and the scene's clean picture."""
@@ -72,6 +73,8 @@ def kodak(folder: Place) -> Iterable[Place]:
 
 PAIRS = {"ddn": ddn, "rain100": rain100, "raindrop": raindrop, "reside": reside}
 DEPTH = {"reside": reside_maps}
+VEILED = "veiled"
+"""Layout of depth that follows from pairs: ``veiled:FOLDER``, or ``veiled:LAYOUT:FOLDER`` of pairs."""
 CLEAN = {"bsd": bsd, "kodak": kodak}
 
 
@@ -96,8 +99,12 @@ def pairs(place: Place, name: str, part: Part, read: Read = read_picture) -> Ite
 def depth(place: Place, name: str, part: Part) -> Iterator[DepthPicture]:
     """Pictures with depth of a folder of `place`; raises what `pairs` does.
 
-    A transmission map is exp(-beta d): its logarithm is the distance, but for a factor.
+    A transmission map is exp(-beta d): its logarithm is the distance, but for a factor. Of a hazy picture
+    and a clean one such a map can be told (`training.veil`).
     """
+    if name.startswith(f"{VEILED}:"):
+        yield from map(depth_of, pairs(place, name.removeprefix(f"{VEILED}:"), part))
+        return
     layout, folder = chosen(DEPTH, place, name)
     if layout is None:
         yield from data.read_depth(folder, part)

@@ -23,8 +23,9 @@ from training.data import (
     list_pictures,
     read_picture,
     read_videos,
+    unit,
 )
-from training.samples import brighten, to_tensor, unit
+from training.samples import brighten, to_tensor
 from training.shards import open_data
 
 RGB = Coding(Matrix.RGB, full=True)

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from training import degrade, layouts
 from training.config import TaskConfig, TrainConfig
-from training.data import DepthPicture, Pair, Picture, Read, read_picture, read_videos
+from training.data import DepthPicture, Pair, Picture, Read, read_picture, read_videos, unit
 from training.motion import Motion, draw_motion
 from training.shards import open_data
 
@@ -71,7 +71,8 @@ def draw_view(rng: np.random.Generator, size: tuple[int, int], task: TaskConfig)
     """A random part of a picture of `size` (height, width)."""
     height, width = size
     if task.whole:
-        cut = (int(rng.uniform(0.6, 1.0) * height), int(rng.uniform(0.6, 1.0) * width))
+        zoom = rng.uniform(0.5, 1.0)  # cameras see much or little of a street
+        cut = tuple(int(zoom * rng.uniform(0.85, 1.0) * side) for side in size)
     else:
         # Mostly native pixels; sometimes shrunken ones, whose edges are sharper than any camera's.
         scale = 1.0 if rng.random() < 0.7 else rng.uniform(1.0, 2.0)
@@ -168,7 +169,8 @@ class Samples(Dataset[Batch]):
         pair = pairs[int(rng.integers(len(pairs)))]
         view = draw_view(rng, pair.target.shape[:2], task)
         degraded, target = view.cut(pair.degraded, task.crop), view.cut(pair.target, task.crop)
-        return to_tensor(unit(degraded)), to_tensor(unit(target))
+        gain = exposure(rng)
+        return to_tensor(unit(degraded) * gain), to_tensor(unit(target) * gain)
 
     def _under_light(
         self, rng: np.random.Generator, clean: Tensor, lights: list[Picture], task: TaskConfig
@@ -226,9 +228,10 @@ def overexposed(pair: Pair) -> bool:
     return float(np.mean(pair.degraded.min(axis=2) >= 253)) > 0.03
 
 
-def unit(picture: Picture) -> Floats:
-    """Codes to [0, 1]."""
-    return picture.astype(np.float32) / np.float32(255)
+def exposure(rng: np.random.Generator) -> Floats:
+    """Factors of the three colours for both sides of a pair: 1 half of the time, and never above."""
+    darker = np.exp(rng.uniform(-0.5, 0.0)) * np.exp(rng.uniform(-0.06, 0.0, 3))
+    return np.asarray(darker if rng.random() < 0.5 else np.ones(3), dtype=np.float32)
 
 
 def brighten(rng: np.random.Generator, picture: Picture) -> Floats:

@@ -19,11 +19,11 @@ from streamrestore.restore.branch import BranchRunner
 from streamrestore.seams import Network
 from streamrestore.weights import store
 from training import degrade
-from training.data import Picture, read_clean
+from training.data import Picture, read_clean, unit
 from training.measures import psnr
-from training.samples import to_tensor, unit
+from training.samples import to_tensor
 
-SAMPLES = 160
+SAMPLES = 240
 POINTS = 7
 SIDE = 224
 CEILING = 45.0
@@ -33,7 +33,7 @@ CEILING = 45.0
 def fit_gains(
     runner: BranchRunner, weather: str, pictures: list[Picture], seed: int
 ) -> list[tuple[float, float]]:
-    """(severity, mean gain in dB) of a branch on its own weather, in bins of equal counts.
+    """(severity, mean gain in dB) of a branch on its own weather, in bins of equal counts; first for clean.
 
     Gains rise with severity in the table: a dip is sampling noise and would let the policy call a
     stronger damage the lesser evil.
@@ -51,9 +51,10 @@ def fit_gains(
         before, after = (min(psnr(x.clamp(0, 1).numpy(), clean), CEILING) for x in (sample.frames, output))
         gain = after - before
         seen.append((sample.severity[weather], gain))
-    seen.sort()
-    points, best = [], -100.0
-    for part in np.array_split(np.array(seen), POINTS):
+    present = sorted(pair for pair in seen if pair[0] > 0)
+    best = float(np.mean([gain for severity, gain in seen if severity == 0] or [0.0]))
+    points = [(0.0, round(best, 2))]
+    for part in np.array_split(np.array(present), POINTS):
         best = max(best, float(part[:, 1].mean()))
         points.append((round(float(part[:, 0].mean()), 4), round(best, 2)))
     return points

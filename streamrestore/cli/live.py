@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from streamrestore.live.http import Window
     from streamrestore.live.lanes import Notice
     from streamrestore.live.service import LiveService
+    from streamrestore.publish import FramePublisher
 
 _SOURCES = {"transport", "loop"}
 """Options for every source of the command line."""
 _TROUBLE = {"stalled", "backing_off", "failed", "overload_drop", "overload_fast", "overload_half",
-            "overload_bypass"}  # fmt: skip
+            "overload_bypass", "bypass_hdr", "bypass_mask"}  # fmt: skip
 """States that somebody may want to do something about."""
 
 
@@ -100,14 +101,27 @@ class _Running:
                 "nobody would see the frames; say where, such as --publish tcp://127.0.0.1:5555 or --http "
                 "127.0.0.1:8080"
             )
-        window = _window(settings)
+        from streamrestore.live.publishing import open_publisher
+
+        self._has_keys = settings.publish.keys is not None
+        with open_publisher(settings) or contextlib.nullcontext() as publisher:
+            spare = any(plan.on_overload == "fast" for plan in plans)
+            self._serve(settings, publisher, _window(settings), spare=spare)
+
+    def _serve(
+        self, settings: LiveSettings, publisher: FramePublisher | None, window: Window | None, *, spare: bool
+    ) -> None:
+        """Load the networks, and work.
+
+        Args:
+            spare: see `load_engines`.
+        """
         from streamrestore.live.engines import load_engines
         from streamrestore.live.service import LiveService
 
-        self._has_keys = settings.publish.keys is not None
-        engines = load_engines(settings.engine, spare=any(plan.on_overload == "fast" for plan in plans))
+        engines = load_engines(settings.engine, spare=spare)
         outlets = () if window is None else window.outlets
-        service = self._service = LiveService(settings, engines, outlets=outlets, tell=_tell)
+        service = self._service = LiveService(settings, engines, publisher, outlets=outlets, tell=_tell)
         if service.address is not None:
             say(f"publishing at {service.address}", address=service.address)
         if self._stopped:  # before there was a service

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 from av.filter import Graph
 from av.video.frame import VideoFrame
@@ -18,6 +19,21 @@ _REFUSED = frozenset(
 """Formats that bwdif does not take, and that cannot be given to it in another one without loss."""
 
 _LEAST_WIDTH, _LEAST_HEIGHT = 3, 4
+
+FIELD_CODECS = frozenset({"hevc", "vvc"})
+"""Codecs whose decoder marks single fields only: each picture is one, half as high as the video."""
+
+UNMARKED = 100
+"""Pictures in a row without a mark after which `lazily` lets them pass at once."""
+
+Which = Literal["marked", "lazily", "all"]
+"""Which pictures are changed, and which ones wait for the next frame:
+
+- ``marked``: those that are marked as interlaced are changed, and all wait.
+- ``lazily``: the same, but none waits before the first mark, nor after `UNMARKED` pictures without any. What
+  comes out of marked pictures so depends on where one begins; it is for what comes live.
+- ``all``: all are changed; those without a mark count as top field first.
+"""
 
 
 def can_deinterlace(pixel_format: str, width: int, height: int) -> bool:
@@ -42,20 +58,52 @@ def deinterlace(frames: Iterable[VideoFrame], *, threads: int = 1) -> Iterator[V
     Args:
         threads: of the filter, 0 for one per core; they change no sample.
     """
-    bwdif: _Bwdif | None = None
-    for frame in frames:
+    return Deinterlacer(threads=threads).through(frames)
+
+
+class Deinterlacer:
+    """`deinterlace` with other ways to choose which pictures wait.
+
+    Args:
+        which: of the frames are changed, and wait.
+        threads: of the filter, 0 for one per core.
+    """
+
+    def __init__(self, which: Which = "marked", *, threads: int = 1) -> None:
+        self._which, self._threads = which, threads
+        self._unmarked = UNMARKED
+        self._bwdif: _Bwdif | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether the picture that came out last was in the filter."""
+        return self._bwdif is not None
+
+    def through(self, frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
+        """All frames, in order."""
+        for frame in frames:
+            yield from self._push(frame)
+        yield from self._flush()
+
+    def _push(self, frame: VideoFrame) -> Iterator[VideoFrame]:
+        self._unmarked = 0 if frame.interlaced_frame else self._unmarked + 1
         kind = _Kind.of(frame)
-        if bwdif is not None and bwdif.kind != kind:
-            yield from bwdif.flush()
-            bwdif = None
-        if not can_deinterlace(kind.name, kind.width, kind.height):
+        wanted = (self._which != "lazily" or self._unmarked < UNMARKED) and can_deinterlace(
+            kind.name, kind.width, kind.height
+        )
+        if self._bwdif is not None and not (wanted and self._bwdif.kind == kind):
+            yield from self._flush()
+        if not wanted:
             yield frame
-            continue
-        if bwdif is None:
-            bwdif = _Bwdif(kind, threads)
-        yield from bwdif.push(frame)
-    if bwdif is not None:
-        yield from bwdif.flush()
+            return
+        if self._bwdif is None:
+            self._bwdif = _Bwdif(kind, self._threads, every=self._which == "all")
+        yield from self._bwdif.push(frame)
+
+    def _flush(self) -> Iterator[VideoFrame]:
+        if self._bwdif is not None:
+            yield from self._bwdif.flush()
+        self._bwdif = None
 
 
 class FieldOrder:
@@ -109,11 +157,12 @@ class _Kind:
 class _Bwdif:
     """The filter for frames of one kind."""
 
-    def __init__(self, kind: _Kind, threads: int) -> None:
+    def __init__(self, kind: _Kind, threads: int, *, every: bool) -> None:
         self.kind = kind
         planar = layout_of(kind.name).repack
         before = [("format", planar)] if planar is not None else []
-        self._graph = kind.graph(*before, ("bwdif", "mode=send_frame:deint=interlaced"), threads=threads)
+        options = f"mode=send_frame:deint={'all' if every else 'interlaced'}"
+        self._graph = kind.graph(*before, ("bwdif", options), threads=threads)
         self._times: deque[tuple[int | None, int, Fraction | None]] = deque()
 
     def push(self, frame: VideoFrame) -> Iterator[VideoFrame]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from streamrestore.decode.interlace import Which
 from streamrestore.decode.names import is_url, redact
 from streamrestore.decode.pyav import PyAVSource
 from streamrestore.decode.reader import Part
@@ -32,7 +33,7 @@ class OpenOptions:
     stop: int | None = None
     start_index: int = 0
     seek: bool = True
-    deinterlace: bool = False
+    deinterlace: Which | bool = False
 
 
 Opener = Callable[[str, OpenOptions], Source]
@@ -49,7 +50,7 @@ def open_source(
     stop: int | None = None,
     start_index: int = 0,
     seek: bool = True,
-    deinterlace: bool = False,
+    deinterlace: Which | bool = False,
 ) -> Source:
     """Open a file, a URL, or numbered pictures (``frames/%05d.png``).
 
@@ -66,7 +67,8 @@ def open_source(
         seek: jump to `start`; without, everything before it is decoded (and, for an input with
             damaged timestamps, the timestamps equal those of a pass over the whole input).
         deinterlace: make whole pictures, as many and at the same times, of those that are marked as
-            interlaced (FFmpeg's bwdif). It adds a delay of one picture.
+            interlaced (FFmpeg's bwdif). It adds a delay of one picture. ``True`` is ``marked``; see
+            `interlace.Which` for the others.
 
     Raises:
         UsageError: an unknown decoder, or an option out of range.
@@ -94,7 +96,7 @@ def input_files(spec: str | Path) -> tuple[Path, ...]:
     return (path,)
 
 
-def open_pyav(spec: str, options: OpenOptions) -> Source:
+def open_pyav(spec: str, options: OpenOptions) -> PyAVSource:
     """Open an input with PyAV."""
     shown = redact(spec)
     losses: dict[str, int] = {}

@@ -18,7 +18,7 @@ from streamrestore.decode import losses as kinds
 from streamrestore.decode import probe
 from streamrestore.decode.clock import DEFAULT_RATE, Clock, Repair
 from streamrestore.decode.formats import Layout, layout_of
-from streamrestore.decode.interlace import FieldOrder, deinterlace
+from streamrestore.decode.interlace import FIELD_CODECS, Deinterlacer, FieldOrder, Which
 from streamrestore.decode.reader import Part, Reader
 from streamrestore.errors import InputUnreadable, UnsupportedVideo, UsageError
 from streamrestore.frames import ColorInfo, Frame, FrameBatch, PixelFormat, Plane
@@ -59,7 +59,7 @@ class PyAVSource:
         stop: timestamp from which on none are.
         start_index: index of the first picture that is given out.
         seek: go to `start` by way of the index instead of decoding everything before it.
-        deinterlaced: pictures that are marked as interlaced go through `interlace.deinterlace`.
+        deinterlaced: which pictures go through the filter of `interlace`, if any; ``True`` is ``marked``.
         live: it comes in real time, whatever its container says: no picture waits for the next one.
 
     Raises:
@@ -78,13 +78,13 @@ class PyAVSource:
         stop: int | None = None,
         start_index: int = 0,
         seek: bool = True,
-        deinterlaced: bool = False,
+        deinterlaced: Which | bool = False,
         live: bool = False,
     ) -> None:
         self._parts, self._name, self._threads = parts, name, threads
         self._batch_size, self._index, self._seek = batch_size, start_index, seek
         self._start, self._stop = start, stop
-        self._deinterlaced, self._order = deinterlaced, FieldOrder()
+        self._order = FieldOrder()
         self._status = SourceStatus()
         self._closed = False
         self._reader = Reader(parts[0], name, threads=threads, losses=self._status.losses)
@@ -102,6 +102,7 @@ class PyAVSource:
         except BaseException:
             self.close()
             raise
+        self._deinterlacer = self._make_deinterlacer(deinterlaced)
         self._first: VideoFrame | None = first
         self._clock = Clock(self._info.time_base, self._info.rate)
         self._reformatter = VideoReformatter()
@@ -126,6 +127,11 @@ class PyAVSource:
         """Microseconds since 1970 at timestamp 0 by the sender's clock, once it told (RTP senders do)."""
         told = self._reader.container.start_time_realtime
         return int(told) if told else None
+
+    @property
+    def deinterlacing(self) -> bool:
+        """Whether the picture that came last had to wait for the next one to be deinterlaced."""
+        return self._deinterlacer is not None and self._deinterlacer.active
 
     def __iter__(self) -> Iterator[FrameBatch]:
         """Batches of at most `batch_size` pictures; a change of size, format, colour or rotation ends one.
@@ -155,6 +161,11 @@ class PyAVSource:
     ) -> None:
         self.close()
 
+    def _make_deinterlacer(self, which: Which | bool) -> Deinterlacer | None:
+        if not which or (which == "lazily" and self._info.video.codec in FIELD_CODECS):
+            return None
+        return Deinterlacer("marked" if which is True else which, threads=self._threads)
+
     def _decode(self) -> Generator[VideoFrame, None, None]:
         """Frames of all parts; `self._reader` is the one that the current frame came from."""
         for number, part in enumerate(self._parts):
@@ -171,7 +182,7 @@ class PyAVSource:
 
         To be deinterlaced, a picture needs the one before it, too.
         """
-        wanted = None if self._start is None else self._start - self._deinterlaced
+        wanted = None if self._start is None else self._start - (self._deinterlacer is not None)
         if wanted is not None and first.pts is not None and self._may_seek and wanted > first.pts:
             self._decoded.close()
             self._decoded = self._reader.frames_from(wanted)
@@ -186,7 +197,7 @@ class PyAVSource:
 
     def _pictures(self, first: VideoFrame) -> Iterator[VideoFrame]:
         frames = self._from_start(first)
-        return deinterlace(frames, threads=self._threads) if self._deinterlaced else frames
+        return frames if self._deinterlacer is None else self._deinterlacer.through(frames)
 
     def _batches(self, first: VideoFrame) -> Iterator[FrameBatch]:
         current: _Kind | None = None
@@ -205,12 +216,15 @@ class PyAVSource:
                 begin = pts
                 if self._start is not None:
                     self._status.losses.clear()  # they lie before the start
-            if frames and (kind != current or len(frames) == self._batch_size):
+            if frames and kind != current:
                 yield self._batch(frames, current)
                 frames = []
             current = kind
             frames.append(self._frame(decoded, pts))
             end = pts + decoded.duration
+            if len(frames) == self._batch_size:  # at once: live, the next picture may never come
+                yield self._batch(frames, current)
+                frames = []
         if frames:
             yield self._batch(frames, current)
         if not self._closed and whole and not self._info.is_live:

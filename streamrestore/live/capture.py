@@ -52,6 +52,7 @@ class Capture:
         self._shape: Shape | None = None
         self._skipped = 0
         self._told = False
+        self._spent = time.process_time()
 
     def run(self) -> None:
         """Read; the last thing told is why it is over."""
@@ -78,9 +79,11 @@ class Capture:
             stream.close()
 
     def _pass_on(self, taken: Taken) -> None:
-        arrived, received_at = time.monotonic(), time.time_ns()
+        now = time.monotonic()
+        arrived = now if taken.arrived is None else taken.arrived
+        received_at = time.time_ns() - round((now - arrived) * 1e9)
         frame = taken.batch.frames[0]
-        shape = Shape.of(taken.batch, taken.codec, taken.rate)
+        shape = Shape.of(taken.batch, taken.codec, taken.rate, deinterlaced=taken.deinterlaced)
         if shape != self._shape:
             self._shape = shape
             self._tell(shape)
@@ -98,9 +101,15 @@ class Capture:
             key=frame.key,
             corrupt=frame.corrupt,
             skipped=self._skipped,
+            decode_seconds=self._decode_seconds(),
         )
         self._told, self._skipped = True, 0
         self._tell(picture)
+
+    def _decode_seconds(self) -> float:
+        """What all threads of this process have worked since it was last asked."""
+        before, self._spent = self._spent, time.process_time()
+        return self._spent - before
 
     def _tell(self, message: Message) -> None:
         try:

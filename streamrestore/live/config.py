@@ -9,6 +9,8 @@ from streamrestore.live.session import SessionSettings
 from streamrestore.settings import DEFAULT_STRENGTH, Count, PolicySettings, Positive, Settings, Strength
 
 Branch = Literal["auto", "none", "rain", "haze", "raindrop", "noise"]
+Interlaced = Literal["auto", "keep", "bwdif"]
+Hdr = Literal["refuse", "pass"]
 
 
 class SourceSettings(Settings, frozen=True):
@@ -30,6 +32,10 @@ class SourceSettings(Settings, frozen=True):
     strength: Strength | None = None
     max_latency_seconds: Positive | None = None
     on_overload: OnOverload | None = None
+    interlaced: Interlaced | None = None
+    hdr: Hdr | None = None
+    mask: tuple[str, ...] = ()
+    """What of the picture stays as it is: ``x,y,w,h`` as displayed, or a picture that is white there."""
 
     def __repr__(self) -> str:
         """Without what opens doors."""
@@ -51,6 +57,10 @@ class StreamSettings(Settings, frozen=True):
     """Pictures that would be older when they are published are dropped."""
     on_overload: OnOverload = "drop"
     """When the machine cannot keep up: drop pictures, restore them faster and less well, or let them pass."""
+    interlaced: Interlaced = "auto"
+    """Deinterlace pictures that are marked as interlaced, none, or all."""
+    hdr: Hdr = "refuse"
+    """HDR pictures (PQ, HLG): let them pass unrestored, or treat their codes as if they were SDR."""
 
 
 class EngineSettings(Settings, frozen=True):

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeAlias
 
-from streamrestore.decode import open_source
+from streamrestore.decode.interlace import Which
+from streamrestore.decode.opening import OpenOptions, open_pyav
 from streamrestore.decode.pyav import PyAVSource
 from streamrestore.decode.reader import Part
 from streamrestore.errors import InputRefused, InputUnreadable, UnsupportedVideo, UsageError
@@ -25,10 +26,12 @@ from streamrestore.frames import (
     PixelFormat,
     Range,
 )
+from streamrestore.live.config import Interlaced
 from streamrestore.live.messages import Gap, Kind, Renewed, Request
 from streamrestore.transport import Received, subscribe
 from streamrestore.wire import MAX_PAYLOAD
 
+_WHICH: Mapping[Interlaced, Which | bool] = {"auto": "lazily", "keep": False, "bwdif": "all"}
 _UNTIMED = {"mpjpeg", "mjpeg"}
 """Containers without times: what comes is stamped when it comes."""
 _FAR = 1 << 62
@@ -45,12 +48,16 @@ class Taken:
     Attributes:
         batch: of one frame, whose planes are the decoder's or the network's memory.
         captured_at: nanoseconds since 1970, if the camera told.
+        arrived: when it was decoded, seconds of the monotonic clock, if it had to wait since.
+        deinterlaced: see `Shape`.
     """
 
     batch: FrameBatch
     codec: str
     rate: Fraction | None = None
     captured_at: int | None = None
+    arrived: float | None = None
+    deinterlaced: bool = False
 
 
 Stream: TypeAlias = Generator[Taken | Gap | Renewed, None, None]
@@ -71,13 +78,15 @@ def read_device(request: Request, stopping: threading.Event) -> Stream:
 def read_file(request: Request, stopping: threading.Event) -> Stream:
     """A file, each picture when its time has come."""
     while True:
-        with open_source(request.address, batch_size=1) as source:
+        options = OpenOptions(batch_size=1, deinterlace=_WHICH[request.interlaced])
+        with open_pyav(request.address, options) as source:
             pace = _Pace(stopping)
             for batch in source:
                 if not pace.wait(batch.seconds(batch.frames[0])):
                     return
                 _check(batch, request.shown)
-                yield Taken(batch, source.info.video.codec, source.info.rate)
+                info = source.info
+                yield Taken(batch, info.video.codec, info.rate, deinterlaced=source.deinterlacing)
         if not request.loop:
             return
         yield Renewed("the file begins again")
@@ -122,12 +131,13 @@ READERS: Mapping[Kind, Callable[[Request, threading.Event], Stream]] = {
 
 
 def _decoded(part: Part, request: Request, stopping: threading.Event) -> Stream:
-    with PyAVSource([part], request.shown, batch_size=1, live=True) as source:
+    which = _WHICH[request.interlaced]
+    with PyAVSource([part], request.shown, batch_size=1, live=True, deinterlaced=which) as source:
         info = source.info
         timed = not _UNTIMED & set(info.container.split(","))
         in_pieces = timed and part.url.startswith(("http:", "https:"))
         pace = _Pace(stopping, speed=_SPEED, late=0.0, leap=2.0)
-        first = time.monotonic_ns()
+        first, arrived = time.monotonic_ns(), time.monotonic()
         for batch in source:
             if stopping.is_set() or (in_pieces and not pace.wait(batch.seconds(batch.frames[0]))):
                 return
@@ -135,7 +145,12 @@ def _decoded(part: Part, request: Request, stopping: threading.Event) -> Stream:
             captured = _captured(source.sender_clock, batch)
             if not timed:
                 batch = _stamped(batch, (time.monotonic_ns() - first) // 1000)
-            yield Taken(batch, info.video.codec, info.rate if timed else None, captured)
+            # The picture that comes out of the filter now was decoded when the one before it came out.
+            before, arrived = arrived, time.monotonic()
+            yield Taken(
+                batch, info.video.codec, info.rate if timed else None, captured,
+                arrived=before if source.deinterlacing else arrived, deinterlaced=source.deinterlacing,
+            )  # fmt: skip
         kinds = ", ".join(source.status.losses)
         raise InputUnreadable(f"{request.shown}: the connection was lost{f' ({kinds})' if kinds else ''}")
 

@@ -60,12 +60,14 @@ class Counts:
         skipped: were never told of, as there was no slot for them.
         crowded: left the lane for newer ones.
         late: would have been too old.
+        decode_seconds: of the processor, that their process spent on them.
     """
 
     arrived: int = 0
     skipped: int = 0
     crowded: int = 0
     late: int = 0
+    decode_seconds: float = 0.0
 
     @property
     def dropped(self) -> int:
@@ -139,6 +141,7 @@ class Lanes(Generic[T]):
             if isinstance(item, Arrived):
                 lane.counts.arrived += 1 + item.picture.skipped
                 lane.counts.skipped += item.picture.skipped
+                lane.counts.decode_seconds += item.picture.decode_seconds
                 if sum(isinstance(each, Arrived) for each in lane.items) > DEPTH:
                     self._leave(lane, Arrived)
                     lane.counts.crowded += 1

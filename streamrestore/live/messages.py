@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from streamrestore.errors import SessionError
 from streamrestore.frames import ColorInfo, FrameBatch, PixelFormat
+from streamrestore.live.config import Interlaced
 from streamrestore.live.session import Cause
 
 Kind = Literal["network", "device", "file", "frames"]
@@ -30,6 +31,7 @@ class Request(Struct, frozen=True):
         topic: of our own messages: the stream that is wanted; empty if there is only one.
         keys: of our own messages: the folder with the keys, if any.
         loop: begin a file again at its end.
+        interlaced: what is done with interlaced pictures.
         timeout: seconds that opening, or one read, may take.
         slots: pictures that may be on their way.
     """
@@ -41,6 +43,7 @@ class Request(Struct, frozen=True):
     topic: str = ""
     keys: str = ""
     loop: bool = False
+    interlaced: Interlaced = "auto"
     timeout: float = 10.0
     slots: int = 8
 
@@ -57,6 +60,7 @@ class Shape(Struct, frozen=True, tag=True):
     Attributes:
         codec: FFmpeg's name.
         rate: pictures per second as the source says, numerator and denominator.
+        deinterlaced: they went through the filter that deinterlaces.
     """
 
     width: int
@@ -67,19 +71,25 @@ class Shape(Struct, frozen=True, tag=True):
     rotation: int
     codec: str
     rate: tuple[int, int] | None = None
+    deinterlaced: bool = False
 
     @classmethod
-    def of(cls, batch: FrameBatch, codec: str, rate: Fraction | None) -> Shape:
+    def of(cls, batch: FrameBatch, codec: str, rate: Fraction | None, *, deinterlaced: bool) -> Shape:
         """That of decoded pictures."""
         base = batch.time_base
         return cls(
             batch.width, batch.height, batch.format, batch.color, (base.numerator, base.denominator),
-            batch.rotation, codec, None if rate is None else (rate.numerator, rate.denominator),
+            batch.rotation, codec, None if rate is None else (rate.numerator, rate.denominator), deinterlaced,
         )  # fmt: skip
+
+    @property
+    def displayed_size(self) -> tuple[int, int]:
+        """(width, height) after rotation."""
+        return (self.height, self.width) if self.rotation % 180 else (self.width, self.height)
 
     def __str__(self) -> str:
         rate = "" if self.rate is None else f", {self.rate[0] / self.rate[1]:.4g} pictures/s"
-        return f"{self.codec} {self.width}x{self.height}{rate}"
+        return f"{self.codec} {self.width}x{self.height}{rate}{', deinterlaced' * self.deinterlaced}"
 
 
 class Picture(Struct, frozen=True, tag=True):
@@ -90,6 +100,7 @@ class Picture(Struct, frozen=True, tag=True):
         received_at, captured_at: nanoseconds since 1970: when it was decoded; when the camera took it, if it
             told.
         skipped: pictures before this one, since the last, for which there was no slot.
+        decode_seconds: of the processor, that the process spent since it told of the last picture.
     """
 
     place: int
@@ -101,6 +112,7 @@ class Picture(Struct, frozen=True, tag=True):
     key: bool = False
     corrupt: bool = False
     skipped: int = 0
+    decode_seconds: float = 0.0
 
 
 class Gap(Struct, frozen=True, tag=True):

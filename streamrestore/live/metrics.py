@@ -154,12 +154,9 @@ def _load(status: ServiceStatus) -> Iterator[Metric]:
     )  # fmt: skip
     yield _counter(
         "stage_seconds",
-        "Time spent on looking at the weather (route), on restoring, and on output.",
-        [
-            ((stream.name, stage), getattr(stream.load, f"{stage}_seconds"))
-            for stream in streams
-            for stage in ("route", "restore", "output")
-        ],
+        "Time spent on receiving and decoding (decode; of the processor, in the source's own process), on "
+        "looking at the weather (route), on restoring, and on output.",
+        [((s.name, stage), spent) for s in streams for stage, spent in s.stage_seconds.items()],
         "stream", "stage",
     )  # fmt: skip
     yield _gauge(

@@ -9,11 +9,12 @@ import msgspec
 from streamrestore import wire
 from streamrestore.decode.names import is_url, redact
 from streamrestore.errors import UsageError
-from streamrestore.live.config import Branch, LiveSettings, SourceSettings
+from streamrestore.live.config import Branch, Hdr, LiveSettings, SourceSettings, StreamSettings
 from streamrestore.live.lanes import SLOTS
 from streamrestore.live.messages import Kind, Request
 from streamrestore.live.overload import OnOverload
 from streamrestore.live.session import SessionSettings
+from streamrestore.pipeline.mask import mask_files
 from streamrestore.transport.addresses import parse
 
 _NETWORK = ("rtsp", "rtsps", "http", "https", "udp")
@@ -34,6 +35,8 @@ class StreamPlan(msgspec.Struct, frozen=True):
     strength: float
     max_latency_seconds: float
     on_overload: OnOverload
+    hdr: Hdr = "refuse"
+    mask: tuple[str, ...] = ()
 
 
 def plan_streams(settings: LiveSettings) -> list[StreamPlan]:
@@ -55,16 +58,18 @@ def plan_streams(settings: LiveSettings) -> list[StreamPlan]:
         common = settings.streams
         plans.append(StreamPlan(
             name=name,
-            request=request_of(source, settings.session),
+            request=request_of(source, common, settings.session),
             branch=source.branch or common.branch,
             strength=_first(source.strength, common.strength),
             max_latency_seconds=_first(source.max_latency_seconds, common.max_latency_seconds),
             on_overload=source.on_overload or common.on_overload,
+            hdr=source.hdr or common.hdr,
+            mask=_mask_of(source),
         ))  # fmt: skip
     return plans
 
 
-def request_of(source: SourceSettings, session: SessionSettings) -> Request:
+def request_of(source: SourceSettings, common: StreamSettings, session: SessionSettings) -> Request:
     """What a capture process is to read.
 
     Raises:
@@ -80,6 +85,8 @@ def request_of(source: SourceSettings, session: SessionSettings) -> Request:
         raise UsageError(f"{shown}: 'keys' are for tcp:// and ipc:// only; leave them out")
     if source.loop and kind != "file":
         raise UsageError(f"{shown}: 'loop' is for files only; leave it out")
+    if source.interlaced and kind == "frames":
+        raise UsageError(f"{shown}: 'interlaced' is for what is decoded here; leave it out")
     if source.topic:
         wire.topic_of(source.topic)
     if kind == "frames":
@@ -90,8 +97,20 @@ def request_of(source: SourceSettings, session: SessionSettings) -> Request:
         options |= {"overrun_nonfatal": "1", "fifo_size": "50000"}
     return Request(
         kind=kind, address=url, shown=shown, options=options, topic=source.topic, keys=source.keys or "",
-        loop=source.loop, timeout=_PATIENCE * session.connect_seconds, slots=SLOTS,
+        loop=source.loop, interlaced=source.interlaced or common.interlaced,
+        timeout=_PATIENCE * session.connect_seconds, slots=SLOTS,
     )  # fmt: skip
+
+
+def _mask_of(source: SourceSettings) -> tuple[str, ...]:
+    """What can be said before the size of the pictures is known."""
+    for file in mask_files(source.mask):
+        if not file.is_file():
+            raise UsageError(
+                f"{redact(source.url)}: mask {file}: there is no such file; take X,Y,W,H, or the name of a "
+                "picture"
+            )
+    return source.mask
 
 
 def _kind(url: str, shown: str) -> Kind:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,6 +20,7 @@ from streamrestore.live.outlets import Outlet, PublisherOutlet
 from streamrestore.live.overload import Level
 from streamrestore.live.plan import StreamPlan, plan_streams
 from streamrestore.live.process import CaptureProcess, Reading
+from streamrestore.live.publishing import PUBLISH_SECONDS
 from streamrestore.live.source import Epochs, Source, SourceStatus
 from streamrestore.live.worker import LiveStream, Load, Worker
 from streamrestore.publish import FramePublisher, StreamCounts
@@ -29,9 +29,8 @@ from streamrestore.transport.bell import Bell
 DRAIN_SECONDS = 1.0
 """Once the service is asked to stop, what came in may take so long; then what still waits is let go."""
 LAST_SECONDS = 1.0
-"""How long the picture at work may take after that."""
-PUBLISH_SECONDS = 0.5
-"""How long it may take to deliver. Together this is well below the 5 s in which a service should be gone."""
+"""How long the picture at work may take after that. Together with `PUBLISH_SECONDS`, this is well below the
+5 s in which a service should be gone."""
 
 Tell = Callable[[str, Notice], None]
 """Hears what subscribers are told beside pictures: the stream's name, and what."""
@@ -54,6 +53,17 @@ class StreamStatus:
     load: Load
     waiting: int
     published: StreamCounts | None
+
+    @property
+    def stage_seconds(self) -> dict[str, float]:
+        """Spent on the stream by each stage: those of the worker by the clock, decoding on the processor."""
+        load = self.load
+        return {
+            "decode": self.counts.decode_seconds,
+            "route": load.route_seconds,
+            "restore": load.restore_seconds,
+            "output": load.output_seconds,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +93,20 @@ class LiveService:
     Args:
         settings: checked by `plan_streams`.
         engines: loaded networks; the service is alone in using them.
+        publisher: of `open_publisher`, if anything is to be published; `run` closes it.
         outlets: besides the publisher.
         tell: called by the service's threads.
         start: makes what reads a source.
 
     Raises:
-        UsageError: the sources or the publisher's address cannot be used.
-        OutputError: nobody can listen there.
+        UsageError: the sources cannot be used.
     """
 
     def __init__(
         self,
         settings: LiveSettings,
         engines: Engines,
+        publisher: FramePublisher | None,
         *,
         outlets: Sequence[Outlet] = (),
         tell: Tell = lambda _stream, _notice: None,
@@ -111,7 +122,7 @@ class LiveService:
         self._stopping = threading.Event()
         self._reloads: list[LiveSettings] = []
         self._started = time.monotonic()
-        self.publisher = _publisher(settings, len(plans))
+        self.publisher = publisher
         pixel_format = settings.publish.pixel_format
         published = [] if self.publisher is None else [PublisherOutlet(self.publisher, pixel_format)]
         self._worker = Worker(
@@ -275,17 +286,3 @@ class LiveService:
             for source in self._leaving:
                 source.tick(time.monotonic())
             self._leaving = [source for source in self._leaving if not source.gone]
-
-
-def _publisher(settings: LiveSettings, streams: int) -> FramePublisher | None:
-    where = settings.publish
-    if where.address is None:
-        return None
-    return FramePublisher(
-        where.address,
-        keys=None if where.keys is None else Path(where.keys),
-        insecure=where.insecure,
-        pattern=where.pattern,
-        patience=PUBLISH_SECONDS,
-        streams=streams,
-    )

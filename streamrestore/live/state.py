@@ -32,6 +32,8 @@ class StreamState(msgspec.Struct, frozen=True):
         frames_in, frames_out, dropped: pictures since it was begun.
         rate_in: pictures per second that came in over the last seconds.
         waiting: for the networks.
+        stage_seconds: spent since it was begun, by stage: ``decode`` (of the processor, in the source's own
+            process), ``route``, ``restore`` and ``output``.
         latency: null as long as nothing came through.
         branch, reason, strength: of the last decision; branch is null before the first.
         moments: what the timeline shows, see `timeline.Moment`.
@@ -50,6 +52,7 @@ class StreamState(msgspec.Struct, frozen=True):
     dropped: int
     rate_in: float
     waiting: int
+    stage_seconds: dict[str, float]
     reconnects: int
     latency: Latency | None
     branch: str | None
@@ -100,6 +103,7 @@ def _stream(stream: StreamStatus, now: float, moments: list[Moment]) -> StreamSt
         dropped=counts.dropped + (0 if stream.published is None else stream.published.dropped),
         rate_in=load.rate,
         waiting=stream.waiting,
+        stage_seconds=stream.stage_seconds,
         reconnects=max(0, source.connections - 1),
         latency=_latency(list(load.latencies)),
         branch=None if decision is None else "none" if decision.bypass else decision.label,

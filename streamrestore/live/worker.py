@@ -15,10 +15,13 @@ from streamrestore.frames import FrameBatch
 from streamrestore.live.costs import Costs
 from streamrestore.live.engines import Classifier, Engines
 from streamrestore.live.lanes import Arrived, Counts, Lane, Lanes, Notice, Ready
+from streamrestore.live.messages import Shape
 from streamrestore.live.outlets import Finished, Outlet
 from streamrestore.live.overload import SPARE, WINDOW_SECONDS, WORDS, Level, Pace, Watched, judge, ladder
 from streamrestore.live.plan import StreamPlan
 from streamrestore.live.schedule import FairShares, Waiting, next_round
+from streamrestore.live.scope import AGAIN, Scope, scope_of
+from streamrestore.pipeline.mask import Mask
 from streamrestore.weather import Decision
 
 REMEMBERED = 256
@@ -79,6 +82,9 @@ class LiveStream:
         self.epoch = 0
         self.label = "none"
         """What its last picture called for."""
+        self.shape: Shape | None = None
+        self.scope = Scope()
+        """Of pictures of this shape."""
         self.connecting = True
         """No picture came yet since the last attempt to connect."""
         self.judged = now
@@ -109,6 +115,7 @@ class _Task:
     work: Work
     frames: FrameBatch
     decision: Decision
+    mask: Mask | None
 
 
 class Worker(threading.Thread):
@@ -205,7 +212,11 @@ class Worker(threading.Thread):
             self._lanes.lose(lane)
             return None
         stream.epoch = turn.picture.epoch
-        work = stream.classifier.accept(frames, frames.seconds(frames.frames[0]))
+        self._fit(lane, turn.picture.shape)
+        if stream.scope.closed is None:
+            work = stream.classifier.accept(frames, frames.seconds(frames.frames[0]))
+        else:
+            work = Work(frames, Decision((), stream.plan.strength, stream.scope.closed), None)
         decision = work.decision
         stream.label = decision.label
         if stream.level == "bypass" and not decision.bypass:
@@ -213,23 +224,36 @@ class Worker(threading.Thread):
         spent = self._clock() - begun
         stream.load.route_seconds += spent
         self._spend(lane, spent)
-        task = _Task(lane, turn.picture, work, frames, decision)
+        task = _Task(lane, turn.picture, work, frames, decision, stream.scope.mask)
         if not decision.bypass:
             return task
         self._finish(task, frames, spent)
         return None
+
+    def _fit(self, lane: StreamLane, shape: Shape) -> None:
+        """See what may be restored of pictures that are not like those before; what changes is told."""
+        stream = lane.owner
+        if shape == stream.shape:
+            return
+        before, stream.shape, stream.scope = stream.scope, shape, scope_of(stream.plan, shape)
+        if stream.scope.text != before.text:
+            self._announce(lane, stream.scope.state, stream.scope.text or AGAIN)
 
     def _restore(self, group: list[_Task]) -> None:
         """Restore pictures of one kind by one decision, together."""
         first = group[0]
         together = replace(first.frames, frames=tuple(task.frames.frames[0] for task in group))
         begun = self._clock()
-        result = self._engines.apply(first.lane.owner.level, together, first.decision)
+        applied = self._engines.apply(first.lane.owner.level, together, first.decision)
+        results = []
+        for task, frame in zip(group, applied.frames, strict=True):
+            result = replace(task.frames, frames=(frame,))
+            results.append(result if task.mask is None else task.mask.keep(task.frames, result))
         each = (self._clock() - begun) / len(group)
-        for task, frame in zip(group, result.frames, strict=True):
+        for task, result in zip(group, results, strict=True):
             task.lane.owner.load.restore_seconds += each
             self._spend(task.lane, each)
-            self._finish(task, replace(task.frames, frames=(frame,)), each)
+            self._finish(task, result, each)
 
     def _finish(self, task: _Task, result: FrameBatch, spent: float) -> None:
         lane, picture = task.lane, task.arrived.picture
@@ -245,7 +269,7 @@ class Worker(threading.Thread):
         self._spend(lane, now - begun)
         self._costs.note(self._kind(lane, stream.level, stream.label), spent + now - begun, now)
         load.output_seconds += now - begun
-        load.finished[task.decision.label] += 1
+        load.finished["none" if task.decision.bypass else task.decision.label] += 1
         load.note_latency(now - picture.arrived)
         load.decision = task.decision
 
@@ -266,10 +290,14 @@ class Worker(threading.Thread):
         stream.pace = judge(stream.pace, watched, stream.levels, now, affordable=affordable)
         if stream.level != before:
             state = "overload_none" if stream.level == "full" else f"overload_{stream.level}"
-            notice = Notice(stream.epoch, "status", state, WORDS[stream.level])
-            for outlet in self._outlets:
-                outlet.notice(lane.name, notice, counts.dropped)
-            self._tell(lane.name, notice)
+            self._announce(lane, state, WORDS[stream.level])
+
+    def _announce(self, lane: StreamLane, state: str, text: str) -> None:
+        """Tell what the worker does with a stream from now on."""
+        notice = Notice(lane.owner.epoch, "status", state, text)
+        for outlet in self._outlets:
+            outlet.notice(lane.name, notice, lane.counts.dropped)
+        self._tell(lane.name, notice)
 
     def _affordable(self, lane: StreamLane, now: float) -> bool:
         """Whether there is time for this stream's next better level, as far as that is known."""

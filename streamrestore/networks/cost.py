@@ -28,8 +28,9 @@ def gmac_per_megapixel(network: Network, branch: str, *, rgb: bool = False) -> f
         matrix = torch.eye(maps, dtype=torch.float64)
     else:
         height, width = SIZE
-        maps = 3 * n * n if rgb else 3 * n * n // 2  # chroma has a quarter each
-        matrix = torch.zeros(3 * n * n, maps, dtype=torch.float64)
+        planes = 3 * n**2 // 2  # chroma has a quarter each
+        maps = 2 * planes if rgb else planes
+        matrix = torch.zeros(2 * planes, maps, dtype=torch.float64)
     folded = copy.deepcopy(network).folded(matrix, matrix.T)
     x = torch.zeros(1, maps * network.frames, height // n, width // n)
     with FlopCounterMode(display=False) as counter, torch.enable_grad():  # fused operators count nothing

@@ -22,6 +22,8 @@ from streamrestore.errors import UsageError
 from streamrestore.networks.basis import basis, inverse
 from streamrestore.networks.blocks import Enlarge, Halve, ResidualBlock, activate, conv_activate
 
+MARGIN = 8
+"""Of repeated samples around the thumbnail, so that its border looks to the network like the rest."""
 BRIGHTNESS = (0.299, 0.587, 0.114)
 """Of red, green and blue, in what the curves are curves of."""
 
@@ -72,7 +74,7 @@ class HazeNet(nn.Module):
     of a gain for each place one for each map, and `tint` makes maps of a colour.
 
     Shape:
-        x (N, maps, h, w), context (N, `knots` + 3, h, w) -> (N, maps, h, w).
+        x (N, maps, h, w), context (N, `knots` + 3, a, b) -> (N, maps, h, w).
     """
 
     def __init__(self, config: HazeNetConfig) -> None:
@@ -107,7 +109,7 @@ class HazeNet(nn.Module):
         self.tint = Mix(torch.kron(torch.eye(3), torch.ones(count, 1)))
 
     def prepare(self, x: Tensor, branch: str, gates: Sequence[float] | None = None) -> Tensor:  # noqa: ARG002 - seams.Network
-        """Curves and airlight of whole pictures: (N, maps, h, w) -> (N, `knots` + 3, h, w), float32.
+        """Curves and airlight of whole pictures: (N, maps, h, w) -> (N, `knots` + 3, a, b), float32.
 
         Raises:
             UsageError: `gates` were given; this network has none.
@@ -116,6 +118,7 @@ class HazeNet(nn.Module):
             raise UsageError("gates can be set for the noise branch only")
         colours = self.means(self.enter(x))
         z = F.adaptive_avg_pool2d(colours, self.config.side).to(self.head.weight.dtype)
+        z = F.pad(z, (MARGIN,) * 4, mode="replicate")
         z = conv_activate(self.head, z.contiguous(memory_format=torch.channels_last))
         levels = []
         for halve, blocks in zip((None, *self.down), self.blocks, strict=True):
@@ -126,13 +129,15 @@ class HazeNet(nn.Module):
         airlight = self.airlight(z)
         for enlarge, level in zip(reversed(self.up), reversed(levels[:-1]), strict=True):
             z = activate(enlarge(z) + level)
-        size = (x.shape[-2], x.shape[-1])
-        return torch.cat([_enlarged(self.gain(z), size), _enlarged(airlight, size)], dim=1)
+        curves = self.gain(z)
+        grid = torch.cat([curves.float(), _placed(airlight, curves)], dim=1)
+        inner = slice(MARGIN // 2, -MARGIN // 2)
+        return grid[..., inner, inner]
 
     def forward(self, x: Tensor, branch: str, context: Tensor | None = None) -> Tensor:
         """The residual in float32; `context` is made from x if not given."""
         context = self.prepare(x, branch) if context is None else context
-        curves, airlight = context.split((self.config.knots, 3), dim=1)
+        curves, airlight = _placed(context, x).split((self.config.knots, 3), dim=1)
         z = self.enter(x).float()
         gain = self.spread(_at(curves, self.brightness(z)))
         residual: Tensor = self.leave(gain * (z - self.tint(airlight)))
@@ -149,9 +154,9 @@ class HazeNet(nn.Module):
         return net.requires_grad_(False).eval()
 
 
-def _enlarged(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Interpolated in float32: steps of bf16 would be seen in a sky."""
-    return F.interpolate(maps.float(), size, mode="bilinear")
+def _placed(maps: Tensor, like: Tensor) -> Tensor:
+    """Maps of a whole picture at the size of others; in float32, as steps of bf16 would be seen in a sky."""
+    return F.interpolate(maps.float(), like.shape[-2:], mode="bilinear")
 
 
 def _at(curves: Tensor, brightness: Tensor) -> Tensor:

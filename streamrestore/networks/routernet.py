@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from streamrestore.networks.basis import to_basis
-from streamrestore.networks.blocks import ResidualBlock, activate
+from streamrestore.networks.blocks import activate
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,6 @@ class RouterNetConfig:
         thumbnail, crop: sides in pixels.
         crops: native crops per picture.
         widths: maps at 1/4, 1/8 and (thumbnail) 1/16 of a view's size.
-        blocks: residual blocks after each of the last two.
     """
 
     labels: tuple[str, ...] = ("rain", "haze", "raindrop", "noise", "unknown")
@@ -38,7 +37,6 @@ class RouterNetConfig:
     crops: int = 6
     unshuffle: int = 4
     widths: tuple[int, int, int] = (64, 96, 128)
-    blocks: tuple[int, int] = (1, 2)
 
 
 GREY = 0.45
@@ -74,16 +72,8 @@ class RouterNet(nn.Module):
         self.config = config
         seen = 2 * 3 * config.unshuffle**2
         first, second, last = config.widths
-        self.whole, self.detail = (
-            nn.Sequential(
-                _stage(seen, first, 1),
-                _stage(first, second, 2),
-                nn.Sequential(*(ResidualBlock(second) for _ in range(config.blocks[0]))),
-                _stage(second, last, stride),
-                nn.Sequential(*(ResidualBlock(last) for _ in range(config.blocks[1]))),
-            )
-            for stride in (2, 1)
-        )
+        self.whole = nn.Sequential(_stage(seen, first, 1), _stage(first, second, 2), _stage(second, last, 2))
+        self.detail = nn.Sequential(_stage(seen, first, 1), _stage(first, second, 2), _stage(second, last, 1))
         self.hidden = nn.Linear(6 * last, 128)
         self.logits = nn.Linear(128, len(config.labels))
         self.severity = nn.Linear(128, config.severities)

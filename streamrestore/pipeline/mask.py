@@ -66,7 +66,7 @@ def read_mask(specs: Sequence[str], width: int, height: int) -> Mask | None:
         if found := _RECTANGLE.fullmatch(spec):
             x, y, w, h = map(int, found.groups())
             if not (w and h and x < width and y < height):
-                raise UsageError(f"--mask {spec}: it covers nothing of a picture of {width}x{height}")
+                raise UsageError(f"mask {spec}: it covers nothing of a picture of {width}x{height}")
             region[y : y + h, x : x + w] = True
         else:
             region |= _read_region(spec, width, height)
@@ -81,12 +81,12 @@ def _read_region(name: str, width: int, height: int) -> Region:
         luma = np.max([np.asarray(plane) for plane in batch.frames[0].planes], axis=0)
     if luma.shape != (height, width):
         raise UsageError(
-            f"--mask {name}: its picture is {luma.shape[1]}x{luma.shape[0]}, the video's {width}x{height}"
+            f"mask {name}: its picture is {luma.shape[1]}x{luma.shape[0]}, the video's {width}x{height}"
         )
     return np.asarray(luma > _DARK * batch.format.peak)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)  # a live service may have one for each of its streams
 def _planes_of(mask: Mask, format: PixelFormat, rotation: int) -> tuple[Region, ...]:
     """The mask of each plane, as stored."""
     stored = np.rot90(mask.region, -(rotation // 90))

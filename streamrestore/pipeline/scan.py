@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from streamrestore.decode.interlace import FIELD_CODECS
+
 MARKED_SHARE = 0.05
 """Share of pictures marked as interlaced below which marks are taken for slips."""
 
 _NEAR = 0.02
 """How far the nominal rate may be off the measured one and still be the better figure."""
-
-_FIELD_CODECS = frozenset({"hevc", "vvc"})
-"""Codecs whose decoder marks single fields only: each picture is one, half as high as the video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ def why_kept(scan: Scan, wanted: str, *, restored: bool, codec: str = "", taken:
         return "no picture is marked as interlaced"
     if wanted == "keep":
         return "that was asked for"
-    if codec in _FIELD_CODECS:
+    if codec in FIELD_CODECS:
         return "each picture is a single field"
     if not taken:
         return "bwdif does not take this pixel format or size"
@@ -66,7 +65,7 @@ def field_rate(nominal: Fraction | None, mean_ms: float, *, codec: str = "") -> 
     if mean_ms > 0:
         measured = Fraction(1000 / mean_ms)
         rate = rate if abs(rate - measured) <= _NEAR * measured else measured
-    return rate if codec in _FIELD_CODECS else 2 * rate
+    return rate if codec in FIELD_CODECS else 2 * rate
 
 
 def describe_scan(scan: Scan, fields: Fraction) -> str:

@@ -14,13 +14,15 @@ from torch import Tensor, nn
 from streamrestore import planes as native
 from streamrestore.compute import Compute, free_memory, is_out_of_memory
 from streamrestore.frames import Coding, Frame, FrameBatch, PixelFormat
-from streamrestore.restore.tiling import Tile, tiles
+from streamrestore.restore.tiling import tiles
 from streamrestore.seams import Network
 
 BYTES_PER_SAMPLE = 8192
 """Working memory of a network for each sample of its unshuffled input, generously."""
 BYTES_PER_SAMPLE_OF_WHOLE = 2048
 """Likewise of networks that are not `tileable`, less generously, so that they do get whole pictures."""
+MEMORIES = 16
+"""Clips or streams, interleaved, whose last frames need not be looked at again."""
 SMALLEST_TILE = 32
 """Of unshuffled samples; below, the halo is most of the work."""
 
@@ -28,20 +30,34 @@ FAST_FORMATS = {PixelFormat("yuv", depth, 1, 1) for depth in (8, 9, 10, 12, 14, 
 
 
 class _Memory:
-    """Of the last frames. Where there are too few, the oldest one's maps stand for those that are missing."""
+    """Of the last frames of a clip. The oldest one's maps stand for those that are missing.
 
-    def __init__(self, network: Network) -> None:
-        self._frames = network.frames
+    Attributes:
+        kind: what frames must have in common.
+        frames: which ones are remembered.
+    """
+
+    def __init__(self, network: Network, kind: object) -> None:
+        self.kind = kind
+        self.frames: deque[Frame] = deque(maxlen=_past(network))
+        self._count = network.frames
         self._maps: deque[Tensor] = deque(maxlen=network.frames)
         self._contexts: deque[Tensor] = deque(maxlen=network.steady)
 
+    def ends_with(self, frames: Sequence[Frame], kind: object) -> bool:
+        """Whether just these, of this kind, are remembered."""
+        same = len(frames) == len(self.frames) and all(
+            a is b for a, b in zip(frames, self.frames, strict=True)
+        )
+        return same and kind == self.kind
+
     def add(self, maps: Tensor) -> Tensor:
         """Maps of the next frame (1, C, h, w) -> of all, the present first, (1, C T, h, w)."""
+        if self._count == 1:
+            return maps
         self._maps.append(maps)
         known = [*reversed(self._maps)]
-        if self._frames == 1:
-            return maps
-        return torch.cat(known + known[-1:] * (self._frames - len(known)), dim=1)
+        return torch.cat(known + known[-1:] * (self._count - len(known)), dim=1)
 
     def steadied(self, context: Tensor | None) -> Tensor | None:
         """The mean of this context and those before."""
@@ -49,6 +65,10 @@ class _Memory:
             return context
         self._contexts.append(context)
         return torch.stack([*self._contexts]).mean(dim=0)
+
+
+def _past(network: Network) -> int:
+    return max(network.frames, network.steady) - 1
 
 
 class BranchRunner:
@@ -69,12 +89,13 @@ class BranchRunner:
         self._compute = compute
         self._gates = tuple(gates) if gates is not None else None
         self._folded: dict[Coding | None, Network] = {}
+        self._memories: deque[_Memory] = deque(maxlen=MEMORIES)
         self._tile = 0  # of unshuffled samples; 0: whole pictures
 
     @property
     def past(self) -> int:
         """How many frames before the present one the network looks at."""
-        return max(self._network.frames, self._network.steady) - 1
+        return _past(self._network)
 
     @torch.inference_mode()
     def restore_planes(
@@ -88,16 +109,10 @@ class BranchRunner:
             past: frames of the same kind before the batch, in the order of time. Where there are too
                 few, the first one known stands for those that are missing.
         """
-        turns, coding = batch.rotation // 90, batch.coding
-        packs = batch.format in FAST_FORMATS and self._network.unshuffle % 2 == 0  # blocks of chroma
-        through = self._through_planes if packs else self._through_rgb
-        memory = _Memory(self._network)
-        for frame in past[max(0, len(past) - self.past) :]:
-            through(self._planes(frame, turns), coding, None, memory)
-        restored = []
-        for frame in batch.frames:
-            out = through(self._planes(frame, turns), coding, strength, memory)
-            restored.append([native.turned(p, -turns).contiguous() for p in out])
+        memory = self._memory_after(past[max(0, len(past) - self.past) :], batch)
+        restored = [self._restored(frame, batch, strength, memory) for frame in batch.frames]
+        if self.past:
+            self._memories.append(memory)
         return restored
 
     @torch.inference_mode()
@@ -107,7 +122,7 @@ class BranchRunner:
         Args:
             past: as of `restore_planes`.
         """
-        memory, network = _Memory(self._network), self._network_for(None)
+        memory, network = _Memory(self._network, None), self._network_for(None)
         for rgb in past[max(0, len(past) - self.past) :]:
             self._seen(network, self._rgb_maps(rgb), memory)
         for rgb in clip:
@@ -119,10 +134,33 @@ class BranchRunner:
         (last,) = self.residuals(clip[-1:], [*clip[:-1]])
         return last[None]
 
+    def _memory_after(self, past: Sequence[Frame], batch: FrameBatch) -> _Memory:
+        """What is remembered of the past of a batch; it is looked at again if that was forgotten."""
+        kind = (batch.format, batch.coding, batch.rotation)
+        for memory in self._memories:
+            if memory.ends_with(past, kind):
+                self._memories.remove(memory)
+                return memory
+        memory = _Memory(self._network, kind)
+        for frame in past:
+            self._restored(frame, batch, None, memory)
+        return memory
+
+    def _restored(
+        self, frame: Frame, batch: FrameBatch, strength: float | None, memory: _Memory
+    ) -> list[Tensor]:
+        """Restored planes; none if there is no strength, and the frame is only to be remembered."""
+        turns = batch.rotation // 90
+        planes = [native.turned(self._tensor(plane), turns) for plane in frame.planes]
+        packs = batch.format in FAST_FORMATS and self._network.unshuffle % 2 == 0  # blocks of chroma
+        through = self._through_planes if packs else self._through_rgb
+        memory.frames.append(frame)
+        out = through(planes, batch.coding, strength, memory)
+        return [native.turned(plane, -turns).contiguous() for plane in out]
+
     def _through_planes(
         self, planes: list[Tensor], coding: Coding, strength: float | None, memory: _Memory
     ) -> list[Tensor]:
-        """Restored planes; none if there is no strength, and the frame is only to be remembered."""
         codes = native.pack(planes, self._network.multiple_of, self._network.unshuffle)
         network = self._network_for(coding)
         x, context = self._seen(network, native.centred(codes, coding, self._compute.dtype), memory)
@@ -160,9 +198,6 @@ class BranchRunner:
         residual = self._run(self._network_for(None), x, context).float()
         pictures = F.pixel_shuffle(residual, self._network.unshuffle)[0]
         return pictures[..., : like.shape[-2], : like.shape[-1]]
-
-    def _planes(self, frame: Frame, turns: int) -> list[Tensor]:
-        return [native.turned(self._tensor(plane), turns) for plane in frame.planes]
 
     def _tensor(self, plane: object) -> Tensor:
         return torch.from_dlpack(plane).to(self._compute.device)  # type: ignore[attr-defined]
@@ -203,29 +238,26 @@ class BranchRunner:
         if not network.tileable:
             words = f"{self._branch}: too little memory for whole pictures; tiles of them may differ visibly"
             warnings.warn(words, RuntimeWarning, stacklevel=2)
-        n, (_, maps, height, width) = self._network.unshuffle, x.shape
-        out = x.new_empty((1, maps // self._network.frames, height, width))
-        out = out.contiguous(memory_format=torch.channels_last)
+        n, (height, width) = self._network.unshuffle, (x.shape[-2], x.shape[-1])
         multiple, halo = self._network.multiple_of // n, -(-self._network.halo // n)
+        if context is not None and context.ndim == 4:
+            context = F.interpolate(context, (height, width), mode="bilinear")
+        out = None
         for tile in tiles(height, width, inner, halo, multiple):
             rows, columns = tile.rows, tile.columns
-            part = x[..., rows.start : rows.stop, columns.start : columns.stop]
-            part = part.contiguous(memory_format=torch.channels_last)
-            y = network(part, self._branch, _part_of(context, height, tile))
+            place = (..., slice(rows.start, rows.stop), slice(columns.start, columns.stop))
+            part = x[place].contiguous(memory_format=torch.channels_last)
+            y = network(
+                part, self._branch, context if context is None or context.ndim < 4 else context[place]
+            )
+            if out is None:
+                out = y.new_empty((*y.shape[:2], height, width)).contiguous(memory_format=torch.channels_last)
             inner_part = y[..., rows.kept, columns.kept]
             out[..., rows.inner_start : rows.inner_stop, columns.inner_start : columns.inner_stop] = (
                 inner_part
             )
+        assert out is not None
         return out
-
-
-def _part_of(context: Tensor | None, height: int, tile: Tile) -> Tensor | None:
-    """What of a whole picture's context belongs to a tile; see `seams.Network.prepare`."""
-    if context is None or context.ndim != 4:
-        return context
-    k = height // context.shape[-2]
-    rows, columns = tile.rows, tile.columns
-    return context[..., rows.start // k : rows.stop // k, columns.start // k : columns.stop // k]
 
 
 def _fitting_tile(memory: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -11,7 +12,10 @@ from typing import Any, Self
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from streamrestore.cli.live import command
+from streamrestore.errors import OutputError, UsageError
 from streamrestore.transport import subscribe
 from tests.cli.process import run, start
 from tests.media import write_video
@@ -122,6 +126,41 @@ def test_errors_in_json() -> None:
     assert (told["level"], told["error"]) == ("error", "UsageError")
     assert "token" in told["text"]
     assert "Traceback" in told["traceback"]
+
+
+class NetworksRead(Exception):
+    """Somebody asked for them."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        (("--publish", "tcp://0.0.0.0:0"), UsageError, "--insecure"),
+        (("--publish", "tcp://nowhere"), UsageError, "is no address"),
+        (("--publish", "tcp://0.0.0.0:0", "--keys", "no-such-folder"), UsageError, "no-such-folder"),
+        (("--publish", "tcp://127.0.0.1:{taken}"), OutputError, "{taken}"),
+        (("--http", "127.0.0.1"), UsageError, "is no address"),
+        (("--http", "0.0.0.0:0"), UsageError, "token"),
+        (("--http", "127.0.0.1:{taken}"), OutputError, "{taken}"),
+        (("--publish", "tcp://127.0.0.1:*"), NetworksRead, ""),
+    ],
+)
+def test_addresses_come_first(
+    arguments: tuple[str, ...], error: type[Exception], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is unsafe or cannot be used is refused before networks are read, and so before cameras are."""
+
+    def read(*_: object) -> None:
+        raise NetworksRead
+
+    monkeypatch.setattr("streamrestore.weights.store.read_index", read)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = str(server.getsockname()[1])
+        given = [argument.replace("{taken}", taken) for argument in arguments]
+        done = CliRunner().invoke(command, ["rtsp://127.0.0.1:9/cam", *given])
+
+    assert isinstance(done.exception, error)
+    assert words.replace("{taken}", taken) in str(done.exception)
 
 
 @pytest.mark.parametrize(

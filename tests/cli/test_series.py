@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """``in``: two clear chunks and one of doubtful rain, which costs more to change to than it gains."""
 
     def estimate(_router: ByBrightness, views: Any) -> WeatherEstimate:
-        share = 0.6 if float(views[-1].thumbnail.mean()) > 0.2 else 0.0
+        share = 0.7 if float(views[-1].thumbnail.mean()) > 0.2 else 0.0
         shares = {RAIN: share, HAZE: 0.0, DROPS: 0.0, NOISE: 0.0}
         return WeatherEstimate(shares, 0.0, dict.fromkeys(shares, 0.5))
 

@@ -14,7 +14,7 @@ import pytest
 
 from streamrestore.decode import can_deinterlace, open_source
 from streamrestore.decode.formats import layout_of
-from streamrestore.decode.interlace import deinterlace
+from streamrestore.decode.interlace import UNMARKED, Deinterlacer, deinterlace
 from streamrestore.errors import UnsupportedVideo
 from streamrestore.frames import Frame, FrameBatch
 from tests.media import (
@@ -284,3 +284,61 @@ class TestCanDeinterlace:
         """What is not decoded at all."""
         with pytest.raises(UnsupportedVideo):
             can_deinterlace("yuva420p", *SIZE)
+
+
+class Camera:
+    """Frames one by one, marked as interlaced or not.
+
+    Attributes:
+        given: how many were asked for.
+    """
+
+    def __init__(self, *runs: tuple[int, bool]) -> None:
+        self.runs, self.given = runs, 0
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        marks = field_marks("yuv420p", SIZE, "top")
+        for marked in [marked for count, marked in self.runs for _ in range(count)]:
+            frame = to_frame(woven(self.given + 1)[-1], "yuv420p", SIZE)
+            if marked:
+                marks.push(frame)
+                frame = marks.vpull()
+            frame.pts = self.given
+            self.given += 1
+            yield frame
+
+
+def late(camera: Camera, made: Deinterlacer) -> list[int]:
+    """How many frames had been asked for after each picture when it came, in their order."""
+    waited = []
+    for number, frame in enumerate(made.through(camera)):
+        assert frame.pts == number
+        waited.append(camera.given - 1 - number)
+        assert made.active == (waited[-1] > 0)
+    return waited
+
+
+class TestLive:
+    """Pictures of cameras: nothing waits without need."""
+
+    def test_progressive_pictures_do_not_wait(self) -> None:
+        """They are the decoder's own."""
+        frames = list(Camera((5, False)))
+
+        assert all(a is b for a, b in zip(frames, Deinterlacer("lazily").through(frames), strict=True))
+
+    def test_marks_that_come_and_go(self) -> None:
+        """From the first one on, a picture waits for the next; long after the last one, none does."""
+        camera = Camera((3, False), (2, True), (UNMARKED + 2, False))
+
+        waited = late(camera, Deinterlacer("lazily"))
+
+        assert waited == [0] * 3 + [1] * (2 + UNMARKED - 1) + [0] * 3
+
+    def test_pictures_without_marks(self, tmp_path: Path) -> None:
+        """Some encoders forget them; told to, bwdif takes all pictures."""
+        write_video(tmp_path / "a.mkv", planes=woven(6))
+
+        after, _ = read(tmp_path / "a.mkv", deinterlace="all")
+
+        assert max(combs(frame) for frame in after[1:]) < 12

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -47,6 +46,7 @@ from tests.encode.helpers import (
 )
 from tests.limits import limited_files
 from tests.media import Planes, from_frame, read_planes, write_tone, write_video
+from tests.needs import needs_ffprobe
 
 SIZE = (64, 48)
 FRAMES = 14
@@ -252,7 +252,7 @@ def test_one_segment_is_the_whole(sources: Path, tmp_path: Path, extension: str)
     assert job.target.read_bytes() == (tmp_path / f"whole{extension}").read_bytes()
 
 
-@pytest.mark.skipif(shutil.which("ffprobe") is None, reason="needs ffprobe: apt-get install ffmpeg")
+@needs_ffprobe
 @pytest.mark.parametrize(("extension", "codec"), [(".mp4", "h264"), (".mkv", "hevc"), (".ts", "h264")])
 def test_ffprobe_agrees(sources: Path, tmp_path: Path, extension: str, codec: str) -> None:
     """Another reader decodes every picture, without a complaint, at rising times."""

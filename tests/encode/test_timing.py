@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -18,6 +17,7 @@ from streamrestore.settings import EncodeSettings
 from streamrestore.weather import Decision
 from tests.encode.helpers import ffprobe, packet_hashes, read_source, read_times, restore
 from tests.media import write_video
+from tests.needs import needs_ffprobe
 
 VARIABLE = [0, 3000, 9000, 12000, 40000, 41000, 60000, 80000]
 B_FRAMES = {"preset": "veryfast"}
@@ -82,7 +82,7 @@ def test_times_are_kept(sources: Path, tmp_path: Path, name: str, extension: str
         assert any("audio" in line for line in report.dropped)
 
 
-@pytest.mark.skipif(shutil.which("ffprobe") is None, reason="needs ffprobe: apt-get install ffmpeg")
+@needs_ffprobe
 @pytest.mark.parametrize("extension", [".mp4", ".mov", ".mkv", ".ts", ".avi"])
 @pytest.mark.parametrize("name", ["23.976.mp4", "gap.mkv"])
 def test_ffprobe_agrees(sources: Path, tmp_path: Path, name: str, extension: str) -> None:

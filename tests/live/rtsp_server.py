@@ -36,6 +36,7 @@ import numpy as np
 
 from tests.cli.process import ENVIRONMENT
 from tests.live.figures.clock import draw
+from tests.media import field_marks
 
 CLOCK = 90_000
 PACKET_BYTES = 1400
@@ -55,6 +56,7 @@ class Options:
     password: str = ""
     auth: str = "digest"
     clock: bool = False
+    interlaced: bool = False
 
 
 class Camera:
@@ -63,6 +65,7 @@ class Camera:
     def __init__(self, options: Options) -> None:
         width, height = options.size
         self._clock = options.clock
+        self._marks = field_marks("yuv420p", options.size, "top") if options.interlaced else None
         self._encoder = av.CodecContext.create("libx264", "w")
         self._encoder.width, self._encoder.height, self._encoder.pix_fmt = width, height, "yuv420p"
         self._encoder.time_base, self._encoder.framerate = Fraction(1, options.rate), Fraction(options.rate)
@@ -70,6 +73,8 @@ class Camera:
         self._encoder.options = {
             "preset": "ultrafast", "tune": "zerolatency", "x264-params": "keyint=5:slices=1:sliced-threads=0"
         }  # fmt: skip
+        if options.interlaced:
+            self._encoder.flags |= (1 << 18) | (1 << 29)  # interlaced DCT and motion estimation
         self._encoder.open()
 
     def units(self, number: int) -> list[bytes]:
@@ -80,7 +85,13 @@ class Camera:
         if self._clock:
             luma = np.frombuffer(frame.planes[0], np.uint8).reshape(-1, frame.planes[0].line_size)
             draw(luma[: frame.height, : frame.width], time.time_ns() // 10**6)
-        frame.pts = number
+        if self._marks is not None:
+            luma = np.frombuffer(frame.planes[0], np.uint8).reshape(-1, frame.planes[0].line_size)
+            for line in (0, 1):  # the later field is another picture
+                luma[line::2] = 40 + (2 * number + line) * 33 % 150
+            self._marks.push(frame)
+            frame = self._marks.vpull()
+        frame.pts, frame.time_base = number, self._encoder.time_base
         data = b"".join(bytes(packet) for packet in self._encoder.encode(frame))
         return [unit.rstrip(b"\0") for unit in re.split(rb"\0\0\0?\x01", data) if unit]
 
@@ -278,7 +289,7 @@ class Server:
         command = [
             sys.executable, "-m", __name__, f"--port={o.port}", f"--size={o.size[0]}x{o.size[1]}",
             f"--rate={o.rate}", f"--user={o.user}", f"--password={o.password}", f"--auth={o.auth}",
-            *(["--clock"] if o.clock else []),
+            *(["--clock"] if o.clock else []), *(["--interlaced"] if o.interlaced else []),
         ]  # fmt: skip
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
         assert self._process.stdout is not None
@@ -307,6 +318,7 @@ def main() -> None:
     parser.add_argument("--password", default="")
     parser.add_argument("--auth", choices=("digest", "basic"), default="digest")
     parser.add_argument("--clock", action="store_true")
+    parser.add_argument("--interlaced", action="store_true")
     options = Options(**vars(parser.parse_args()))
     with socket.create_server(("127.0.0.1", options.port)) as listener:
         sys.stdout.write(f"READY {listener.getsockname()[1]}\n")

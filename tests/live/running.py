@@ -11,6 +11,7 @@ from streamrestore.errors import StreamRestoreError
 from streamrestore.live.config import LiveSettings
 from streamrestore.live.engines import Engines
 from streamrestore.live.lanes import Notice
+from streamrestore.live.publishing import open_publisher
 from streamrestore.live.service import LiveService
 from streamrestore.settings import read_settings
 from tests.live.engines import told_engines
@@ -31,7 +32,7 @@ class Running:
         self._changed = threading.Condition()
         self.told: list[tuple[str, Notice]] = []
         self.error: StreamRestoreError | None = None
-        self.service = LiveService(settings, engines, tell=self._hear, **more)
+        self.service = LiveService(settings, engines, open_publisher(settings), tell=self._hear, **more)
         self._thread = threading.Thread(target=self._run, name="service")
         self._thread.start()
 
@@ -72,11 +73,18 @@ class Running:
             self.error = error
 
 
-def settings_of(*sources: dict[str, Any] | str, **more: Any) -> LiveSettings:
-    """Settings of sources, by address alone or with all their keys, published on this machine."""
+def settings_of(
+    *sources: dict[str, Any] | str, session: dict[str, Any] | None = None, **more: Any
+) -> LiveSettings:
+    """Settings of sources, by address alone or with all their keys, published on this machine.
+
+    On a busy machine, a process may need long until its first picture.
+    """
     listed = [{"url": source} if isinstance(source, str) else source for source in sources]
+    patient = {"connect_seconds": LIMIT, **(session or {})}
     return read_settings(
-        LiveSettings, {"sources": listed, "publish": {"address": "tcp://127.0.0.1:*"}, **more}
+        LiveSettings,
+        {"sources": listed, "publish": {"address": "tcp://127.0.0.1:*"}, "session": patient, **more},
     )
 
 

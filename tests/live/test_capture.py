@@ -23,6 +23,8 @@ from streamrestore.live.messages import Gap, Message, Over, Picture, Renewed, Re
 from streamrestore.live.process import CaptureProcess
 from streamrestore.publish import FramePublisher
 from tests.cli.process import ENVIRONMENT
+from tests.live.rtsp_server import Server
+from tests.live.web_camera import web_camera
 from tests.media import write_video
 from tests.transport.net import LIMIT, LOCAL, repeating, send
 
@@ -93,6 +95,30 @@ def test_without_a_slot_pictures_are_counted(tmp_path: Path) -> None:
 
     assert isinstance(last, Picture)
     assert last.skipped >= 8
+    assert last.decode_seconds > 0  # of those that were skipped, too
+
+
+def test_no_picture_waits_for_the_next() -> None:
+    """The last one that a camera sends comes, too."""
+    with (
+        web_camera(last=3) as address,
+        Reader(Request("network", address, address, options={"fpsprobesize": "0"})) as reader,
+    ):
+        for _ in range(3):
+            reader.until(Picture)
+
+
+def test_a_picture_that_waits_is_older() -> None:
+    """Deinterlaced, it comes with the next one; it is told when it was decoded, before that one."""
+    with (
+        Server(interlaced=True) as camera,
+        Reader(Request("network", camera.url(), camera.url(), options={"fpsprobesize": "0"})) as reader,
+    ):
+        heard = None
+        for _ in range(4):
+            picture = reader.until(Picture)[-1]
+            assert heard is None or picture.arrived <= heard
+            heard = time.monotonic()
 
 
 def test_a_password_is_told_to_nobody() -> None:

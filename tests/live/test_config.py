@@ -110,14 +110,17 @@ class TestSources:
     def test_own_settings_win(self) -> None:
         """What a source does not say is as for all, also where its own value is 0."""
         own = {"url": "rtsp://h/a", "branch": "rain", "strength": 0.0, "max_latency_seconds": 0.2,
-               "on_overload": "bypass"}  # fmt: skip
-        common = {"branch": "haze", "strength": 0.5, "max_latency_seconds": 3.0, "on_overload": "fast"}
+               "on_overload": "bypass", "interlaced": "keep", "hdr": "pass"}  # fmt: skip
+        common = {"branch": "haze", "strength": 0.5, "max_latency_seconds": 3.0, "on_overload": "fast",
+                  "interlaced": "bwdif"}  # fmt: skip
         first, second = plan_streams(settings(own, "rtsp://h/b", streams=common))
 
         assert (first.branch, first.strength) == ("rain", 0.0)
         assert (first.max_latency_seconds, first.on_overload) == (0.2, "bypass")
         assert (second.branch, second.strength) == ("haze", 0.5)
         assert (second.max_latency_seconds, second.on_overload) == (3.0, "fast")
+        assert (first.hdr, second.hdr) == ("pass", "refuse")
+        assert (first.request.interlaced, second.request.interlaced) == ("keep", "bwdif")
 
     def test_names_by_position(self) -> None:
         """Where none is given."""
@@ -133,6 +136,8 @@ class TestSources:
             ({"url": "rtsp://h/a", "topic": "cam1"}, "'topic' is for"),
             ({"url": f"rtsp://u:{SECRET}@h/a", "keys": "dir"}, "'keys' are for"),
             ({"url": f"rtsp://u:{SECRET}@h/a", "loop": True}, "'loop' is for"),
+            ({"url": f"rtsp://u:{SECRET}@h/a", "mask": ["1,2,3"]}, "mask 1,2,3: there is no such file"),
+            ({"url": "tcp://h:1", "interlaced": "keep"}, "'interlaced' is for"),
             ({"url": "tcp://h:1", "topic": "a b"}, "cannot be the name"),
             ({"url": "tcp://h"}, "is no address"),
             ({"url": "rtsp://h/a", "name": "a/b"}, "cannot be the name"),

@@ -86,6 +86,7 @@ class TestMetrics:
         with watched(whole, {**whole, "name": "calm", "branch": "none"}) as service:
             service.live.join()
             found = metrics_of(service)
+            told = {stream["name"]: stream for stream in service.state()["streams"]}
             exact = {metric.name for metric in parse_openmetrics(
                 service.ask("metrics", Accept="application/openmetrics-text; version=1.0.0")[1]
             )}  # fmt: skip
@@ -115,8 +116,10 @@ class TestMetrics:
             assert sum(each.value for each in levels if each.labels["stream"] == stream) == 1
             stages = {
                 stage: value(found, f"{p}stage_seconds_total", stream=stream, stage=stage)
-                for stage in ("route", "restore", "output")
+                for stage in ("decode", "route", "restore", "output")
             }
+            assert stages == told[stream]["stage_seconds"]
+            assert stages["decode"] > 0
             assert (stages["restore"] > 0) == (branch == "rain")
             assert stages["route"] > 0
             assert stages["output"] > 0

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from streamrestore.engine import Work
 from streamrestore.errors import StageError
-from streamrestore.frames import FrameBatch
+from streamrestore.frames import ColorInfo, FrameBatch
 from streamrestore.live.costs import MEMORY_SECONDS
 from streamrestore.live.engines import Engines
 from streamrestore.live.lanes import Lane, Lanes, Notice
+from streamrestore.live.messages import Shape
 from streamrestore.live.outlets import Finished
 from streamrestore.live.overload import CALM_SECONDS, OnOverload
 from streamrestore.live.plan import StreamPlan
@@ -19,6 +24,7 @@ from tests.live.engines import RAIN, SEEN, ToldEngine, ToldStream
 from tests.live.readings import REQUEST, SHAPE, ToldReading
 
 RATE = 25
+PQ = replace(SHAPE, color=ColorInfo(9, 1, 9, 16))
 
 
 class Recorder:
@@ -66,16 +72,21 @@ class Bench:
         self.now += len(frames) * self.cheap
 
     def stream(
-        self, name: str = "cam1", branch: str = "auto", latency: float = 1.0, policy: OnOverload = "drop"
+        self,
+        name: str = "cam1",
+        branch: str = "auto",
+        latency: float = 1.0,
+        policy: OnOverload = "drop",
+        **more: Any,
     ) -> Lane[LiveStream]:
         """One more."""
-        plan = StreamPlan(name, REQUEST, branch, 1.0, latency, policy)
+        plan = StreamPlan(name, REQUEST, branch, 1.0, latency, policy, **more)
         stream = LiveStream(plan, self.engine.stream(branch, 1.0), self.tier, self.now)
         return self.lanes.open(name, stream)
 
-    def put(self, lane: Lane[LiveStream], time: float | None = None) -> None:
+    def put(self, lane: Lane[LiveStream], time: float | None = None, shape: Shape = SHAPE) -> None:
         """A picture comes in."""
-        self.lanes.put(lane, self.reading.arrived(self.now if time is None else time))
+        self.lanes.put(lane, self.reading.arrived(self.now if time is None else time, shape=shape))
 
     def play(self, seconds: float, *lanes: Lane[LiveStream], rate: float = RATE) -> None:
         """Cameras go on for so long, while the worker works as fast as it can."""
@@ -116,6 +127,17 @@ def test_bypassed_pictures_are_the_same() -> None:
     (done,) = bench.recorder.pictures
     assert done.result is done.given
     assert bench.engine.applied == []
+
+
+def test_what_is_faded_out_counts_as_bypassed() -> None:
+    """A branch at strength 0 removes nothing."""
+    bench = Bench()
+    lane = bench.stream()
+    lane.owner.classifier = ToldStream((RAIN,), 0.0)
+    bench.put(lane)
+    bench.worker.round()
+
+    assert lane.owner.load.finished == {"none": 1}
 
 
 def test_notices_keep_their_place() -> None:
@@ -231,6 +253,67 @@ def test_the_burst_of_a_connection_is_no_overload() -> None:
 
     assert lane.counts.dropped >= 30
     assert bench.recorder.states == ["connecting"] * 3
+
+
+class TestScope:
+    """What is not restored, and said to be so."""
+
+    def test_hdr(self) -> None:
+        """It passes as it is, which is told once; what is no HDR any more is restored."""
+        bench = Bench()
+        lane = bench.stream()
+        for shape in (PQ, PQ, replace(PQ, width=96), SHAPE, SHAPE):
+            bench.put(lane, shape=shape)
+            bench.worker.round()
+
+        assert bench.recorder.states == ["bypass_hdr", "bypass_none"]
+        first, *_, last = bench.recorder.pictures
+        assert first.result is first.given
+        assert (first.decision.reason, first.weather) == ("hdr", None)
+        assert (last.decision.reason, last.weather) == ("classified", SEEN)
+        assert len(bench.engine.applied) == 2
+
+    @pytest.mark.parametrize("more", [{"hdr": "pass"}, {"branch": "none"}])
+    def test_hdr_that_is_no_matter(self, more: dict[str, Any]) -> None:
+        """If it is to be treated as it is coded, or if nothing is to be restored anyway."""
+        bench = Bench()
+        bench.put(bench.stream(**more), shape=PQ)
+        bench.worker.round()
+
+        assert bench.recorder.states == []
+        assert bench.recorder.pictures[0].decision.reason == "classified"
+
+    def test_a_mask(self) -> None:
+        """Under it every sample stays, also where streams are restored together."""
+        bench = Bench(batch=2)
+        for lane in (bench.stream("masked", mask=("4,2,8,6",), latency=9.0), bench.stream(latency=9.0)):
+            bench.put(lane)
+        bench.worker.round()
+
+        masked, other = (
+            done.result.frames[0].planes[0].astype(int) - done.given.frames[0].planes[0]
+            for done in bench.recorder.pictures
+        )
+        expected = np.ones_like(masked)
+        expected[2:8, 4:12] = 0
+        assert (masked == expected).all()
+        assert (other == 1).all()
+        assert bench.engine.applied == [(2, SHAPE.width, (RAIN,))]
+
+    def test_a_mask_that_does_not_fit(self) -> None:
+        """After a change of size: an event; nothing is restored until it fits again."""
+        bench = Bench()
+        lane = bench.stream(mask=("40,20,8,4",))
+        for shape in (SHAPE, replace(SHAPE, width=32), replace(SHAPE, width=32), SHAPE):
+            bench.put(lane, shape=shape)
+            bench.worker.round()
+
+        assert bench.recorder.states == ["bypass_mask", "bypass_none"]
+        texts = [item.text for _, item in bench.recorder.items if isinstance(item, Notice)]
+        assert "mask 40,20,8,4: it covers nothing of a picture of 32x32" in texts[0]
+        pictures = bench.recorder.pictures
+        assert [done.decision.reason for done in pictures] == ["classified", "mask", "mask", "classified"]
+        assert pictures[1].result is pictures[1].given
 
 
 def test_an_engine_that_breaks_ends_the_work() -> None:

@@ -71,7 +71,7 @@ class TestBranches:
         assert ends == leaves(network, f"ends.{branch}.")
         parts = {name.split(".")[2] for name in ends}
         assert parts == {"gates", "own", "blocks", "from_features", "from_input"}
-        assert {"head", "to_middle", "to_coarse"} <= set(called)
+        assert {"head", "to_middle", "scales.0.down"} <= set(called)
 
     def test_branches_differ(self) -> None:
         """Each weather has an estimate of its own."""

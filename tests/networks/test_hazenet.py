@@ -84,7 +84,7 @@ class TestContext:
         network, x = small_hazenet(), to_basis(picture(32, 48), 4)
 
         assert torch.equal(network(x, "haze", network.prepare(x, "haze")), network(x, "haze"))
-        assert network.prepare(x, "haze").shape == (1, 4 + 3, 8, 12)
+        assert network.prepare(x, "haze").shape == (1, 4 + 3, 16, 16)
         assert not torch.allclose(network(x, "haze", network.prepare(1 - x, "haze")), network(x, "haze"))
 
     def test_sizes_look_alike(self) -> None:
@@ -94,7 +94,7 @@ class TestContext:
 
         curves, larger = (network.prepare(to_basis(x, 4), "haze") for x in (small, large))
 
-        assert torch.allclose(F.avg_pool2d(larger, 2), curves, atol=1e-3)
+        assert torch.allclose(larger, curves, atol=1e-5)
 
     def test_gates_are_not_for_it(self) -> None:
         """The dial belongs to the denoiser; here it is refused, not ignored."""

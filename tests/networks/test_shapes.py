@@ -36,6 +36,7 @@ def without_norms(**shape: Any) -> nn.Module:
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "expertnet": small_expertnet,
     "expertnet, more blocks": lambda: small_expertnet(blocks=(2, 2, 1)),
+    "expertnet, more scales": lambda: small_expertnet(widths=(8, 12, 16, 16, 8), blocks=(1, 1, 0, 1, 0)),
     "expertnet, fewer": lambda: small_expertnet(blocks=(0, 1, 0)),
     "hazenet": small_hazenet,
     "addunet": small_addunet,

@@ -80,7 +80,7 @@ def doubtful(monkeypatch: pytest.MonkeyPatch, restorer: Restorer) -> Restorer:
 
     def estimate(_router: ByBrightness, views: Any) -> WeatherEstimate:
         rain = float(views[-1].thumbnail.mean()) > 0.2
-        share = {RAIN: 0.6 if rain else 0.0, HAZE: 0.0, DROPS: 0.0, NOISE: 0.0}
+        share = {RAIN: 0.7 if rain else 0.0, HAZE: 0.0, DROPS: 0.0, NOISE: 0.0}
         return WeatherEstimate(share, 0.0, dict.fromkeys(share, 0.5))
 
     monkeypatch.setattr(ByBrightness, "estimate", estimate)

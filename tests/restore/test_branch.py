@@ -331,13 +331,21 @@ class TestOrientation:
         assert difference(sideways, wrong) > 0
 
 
+LOOKING_BACK = {
+    "expertnet": functools.partial(small_expertnet, temporal_radius=2),
+    "hazenet": functools.partial(small_hazenet, steady=3),
+}
+
+
 class TestPast:
     """Networks that look back."""
 
+    @pytest.mark.parametrize("make", LOOKING_BACK.values(), ids=LOOKING_BACK)
     @pytest.mark.parametrize("name", ["420", "444", "420 10 bit"])
-    def test_in_one_go_or_in_parts(self, name: str) -> None:
+    def test_in_one_go_or_in_parts(self, make: Any, name: str) -> None:
         """A batch knows its own past; of what came before it is told."""
-        runner = BranchRunner(small_expertnet(temporal_radius=2), "rain", CPU)
+        network = make()
+        runner = BranchRunner(network, network.branches[0], CPU)
         batch = make_batch(FORMATS[name], frames=5)
         first, last = (replace(batch, frames=part) for part in (batch.frames[:3], batch.frames[3:]))
 
@@ -345,8 +353,27 @@ class TestPast:
 
         parts = runner.restore_planes(first, 1.0) + runner.restore_planes(last, 1.0, first.frames)
         assert [difference(a, b) for a, b in zip(whole, parts, strict=True)] == [0] * 5
-        for past in ((), first.frames[:2], first.frames[:0:-1]):  # none, another one, another order
+        for past in ((), first.frames[:2], first.frames[:1] * 2):  # none, another one, one twice
             assert difference(runner.restore_planes(last, 1.0, past)[0], whole[3]) > 0
+
+    @pytest.mark.parametrize("make", LOOKING_BACK.values(), ids=LOOKING_BACK)
+    def test_no_frame_is_looked_at_twice(self, make: Any) -> None:
+        """Streams may take turns: what each one has shown is remembered; others' frames are not theirs."""
+        network = make()
+        seen = []
+        runner = BranchRunner(network, network.branches[0], CPU)
+        prepare = type(network).prepare
+        one, other = (make_batch(FORMATS["420"], frames=6, seed=seed) for seed in (1, 2))
+        expected = [runner.restore_planes(batch, 1.0) for batch in (one, other)]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(network), "prepare", lambda *args: seen.append(args) or prepare(*args))
+            for k in range(6):
+                for batch, whole in zip((one, other), expected, strict=True):
+                    frame, past = batch.frames[k : k + 1], batch.frames[max(0, k - 2) : k]
+                    (planes,) = runner.restore_planes(replace(batch, frames=frame), 1.0, past)
+                    assert difference(planes, whole[k]) == 0
+
+        assert len(seen) == 12
 
     def test_without_a_past(self) -> None:
         """The first picture stands for those before it."""

@@ -30,14 +30,15 @@ def test_put(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("weather", ["noise", "haze"])
 def test_gains(weather: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rising severities, gains that do not fall; a network that does nothing gains nothing."""
-    monkeypatch.setattr(ship, "SAMPLES", 14)
+    """Clean, then rising severities; gains do not fall, and a network that does nothing gains nothing."""
+    monkeypatch.setattr(ship, "SAMPLES", 24)
     clean = [picture(n, (240, 232)) for n in range(2)]
 
     points = ship.fit_gains(BranchRunner(Grey(0.0), "noise", CPU), weather, clean, seed=1)
 
     severities, gains = zip(*points, strict=True)
-    assert len(points) == ship.POINTS
+    assert len(points) == 1 + ship.POINTS
+    assert severities[0] == 0
     assert list(severities) == sorted(severities)
     assert gains == pytest.approx([0.0] * len(gains), abs=0.01)
     worse = ship.fit_gains(BranchRunner(Grey(0.2), "noise", CPU), weather, clean, seed=1)

@@ -64,7 +64,7 @@ class RaindropParams:
 
 def draw(rng: np.random.Generator) -> RaindropParams:
     """Draw one clip's drops."""
-    radius = float(np.exp(rng.uniform(np.log(2.5), np.log(16.0))))
+    radius = float(np.exp(rng.uniform(np.log(2.5), np.log(36.0))))
     return RaindropParams(
         coverage=float(np.exp(rng.uniform(np.log(0.03), np.log(0.45)))),
         radius=radius,

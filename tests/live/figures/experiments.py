@@ -90,7 +90,7 @@ def overload(make: Make, seconds: float, size: tuple[int, int] = (640, 360)) -> 
         time.sleep(seconds)
         live.stop()
         stream = live.service.status.streams[0]
-        audience.settle()
+        audience.settle(stream.published.published if stream.published else 0)
         frames = list(audience.frames)
     ages = sorted(seen.age_ms for seen in frames if seen.age_ms is not None)
     limit = (MAX_LATENCY_SECONDS + BEFORE_SECONDS) * 1000
@@ -122,7 +122,7 @@ def deaf_subscriber(make: Make, seconds: float) -> Figures:
             rate = audience.counts(begun)["cam1"] / passed
         live.stop()
         stream = live.service.status.streams[0]
-        audience.settle()
+        audience.settle(stream.published.published if stream.published else 0)
     figures = Figures("a subscriber stops reading", [
         Promise("the other one loses nothing", f"{audience.lost} lost", audience.lost == 0, timing=True),
         Promise(f"memory grows by less than {GROWTH_MEGABYTES:g} MB",
@@ -186,7 +186,7 @@ def real_time(make: Make, seconds: float, size: tuple[int, int]) -> Figures:
         passed, after = time.monotonic() - begun, live.service.status.streams[0]
         live.stop()
         stream = live.service.status.streams[0]
-        audience.settle()
+        audience.settle(stream.published.published if stream.published else 0)
         frames = [seen for seen in audience.frames if begun <= seen.at < begun + passed]
     done = sum(after.load.finished.values()) - sum(before.load.finished.values())
     work = after.load.restore_seconds - before.load.restore_seconds

@@ -75,8 +75,7 @@ class Audience(threading.Thread):
         self._changed = threading.Condition()
         self.frames: list[Seen] = []
         self.messages = self.lost = 0
-        self._streams: dict[str, bool] = {}
-        """Whether each has ended."""
+        self._streams: set[str] = set()
         self.start()
 
     def run(self) -> None:
@@ -91,10 +90,10 @@ class Audience(threading.Thread):
         with self._changed:
             assert self._changed.wait_for(condition, LIMIT), f"{len(self.frames)} frames, {self.lost} lost"
 
-    def settle(self) -> None:
-        """Wait until all streams have ended, or nothing more can be expected."""
+    def settle(self, published: int) -> None:
+        """Wait until so many messages have come or are known to be lost, or nothing more can be expected."""
         with self._changed:
-            self._changed.wait_for(lambda: all(self._streams.values()), LAST_SECONDS)
+            self._changed.wait_for(lambda: self.messages + self.lost >= published, LAST_SECONDS)
 
     def counts(self, since: float = 0.0) -> Counter[str]:
         """Frames of each stream from a moment on."""
@@ -118,8 +117,9 @@ class Audience(threading.Thread):
             return
         self.messages += 1
         if item.stream not in self._streams:
-            self.lost += item.sequence
-        self._streams[item.stream] = item.kind == "end"
+            # Published first is that it is connecting, in an epoch of its own: whoever comes later misses it.
+            self.lost += item.sequence + (item.state != "connecting")
+        self._streams.add(item.stream)
         if item.kind == "frame" and item.image is not None:
             age = age_ms(item.image, item.taken_at // 10**6)
             self.frames.append(Seen(item.stream, item.epoch, time.monotonic(), age))
