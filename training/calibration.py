@@ -40,6 +40,8 @@ class Row(msgspec.Struct, frozen=True):
     """Expected, 0 to 1."""
     severity_rank: float | None = None
     """Spearman's correlation of the severities, where they are known."""
+    severity_rank_alone: float | None = None
+    """Likewise, where no other weather is there, either."""
 
 
 def calibration_error(probability: Floats, truth: Floats, bins: int = BINS) -> float:
@@ -87,23 +89,24 @@ def rows(network: RouterNet, samples: RouterSamples, shares: dict[str, float], c
             said = truth[:, k] >= 0
             if not said.any():
                 continue
-            rank = None
+            ranks = []
             if k < known.shape[1]:
                 there = (known[:, k] > LEAST[label]) & (truth[:, k] > 0)
-                rank = rank_correlation(severity[there, k], known[there, k]) if there.sum() > 2 else None
+                alone = there & (np.count_nonzero(known, axis=1) == 1) & (truth[:, -1] == 0)
+                ranks = [rank_correlation(severity[m, k], known[m, k]) for m in (there, alone) if m.sum() > 2]
             error = calibration_error(probability[said, k], truth[said, k])
-            found.append(Row(label, part, int(said.sum()), int(truth[said, k].sum()), error, rank))
+            found.append(Row(label, part, int(said.sum()), int(truth[said, k].sum()), error, *ranks))
     return found
 
 
 def table(found: list[Row]) -> str:
     """Rows as Markdown."""
-    lines = ["| label | samples | n | present | calibration error | severity, Spearman |", "|---" * 6 + "|"]
+    heads = ["label", "samples", "n", "present", "calibration error", "severity, Spearman", "alone"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for r in found:
-        rank = "-" if r.severity_rank is None else f"{r.severity_rank:.3f}"
-        lines.append(
-            f"| {r.label} | {r.part} | {r.samples} | {r.present} | {r.calibration_error:.3f} | {rank} |"
-        )
+        ranks = ("-" if x is None else f"{x:.3f}" for x in (r.severity_rank, r.severity_rank_alone))
+        cells = [r.label, r.part, str(r.samples), str(r.present), f"{r.calibration_error:.3f}", *ranks]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
