@@ -138,7 +138,7 @@ def plays(path: Path, *, forgiving: bool = False) -> int:
     """
     decode = ("-map", "0:v:0", "-vsync", "passthrough", "-f", "framemd5", "-")
     with tempfile.TemporaryDirectory() as folder:
-        alone = str(Path(folder, f"alone{path.suffix}"))
+        alone = str(Path(folder, "alone.avi" if path.suffix == ".avi" else "alone.mkv"))
         _run(("ffmpeg", "-v", "fatal", "-nostdin", "-i", str(path), "-map", "0:v:0", "-c", "copy", alone))
         text = _run(("ffmpeg", "-v", "error", "-nostdin", "-i", alone, *decode), tell=not forgiving)
     count = sum(line[:1].isdecimal() for line in text.splitlines())
