@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import numpy as np
 import pytest
 
 from streamrestore.errors import SessionError, StageError, UsageError
+from streamrestore.live.messages import Request
+from streamrestore.live.process import CaptureProcess
 from streamrestore.transport import Received, Subscriber, subscribe
 from streamrestore.weather import Decision
 from tests.live.engines import RAIN, SEEN, Gate, told_engines
@@ -22,6 +25,7 @@ from tests.live.rtsp_server import AHEAD_SECONDS, Server
 from tests.live.running import LIMIT, Running, running, settings_of
 from tests.live.web_camera import PAUSE, web_camera
 from tests.media import write_video
+from tests.transport.net import meet
 
 pytestmark = pytest.mark.network
 
@@ -53,7 +57,18 @@ class TestFiles:
         path = tmp_path / "rain.mkv"
         write_video(path, frames=8, pattern="smooth", matrix=1, range=1)
 
-        with running(str(path)) as live, subscribe(live.service.address, timeout=LIMIT) as received:
+        joined = threading.Event()
+
+        def start(request: Request) -> CaptureProcess:
+            assert joined.wait(LIMIT)
+            return CaptureProcess(request)
+
+        with (
+            running(str(path), start=start) as live,
+            subscribe(live.service.address, timeout=LIMIT) as received,
+        ):
+            meet(live.service.publisher, received)
+            joined.set()
             items = []
             while not items or items[-1].kind != "end":
                 items.append(next(received))
@@ -69,7 +84,7 @@ class TestFiles:
         assert all(frame.restored for frame in frames)
         assert frames[0].decision == Decision((RAIN,), 1.0, "classified", SEEN)
         heard = [item.state for item in items if item.stream and item.kind == "status"]
-        assert heard in (["connecting", "online"], ["online"], [])  # a subscriber may come a little late
+        assert heard == ["connecting", "online"]
         assert live.states() == ["connecting", "online", "end"]
         assert live.error is None
 
