@@ -244,7 +244,8 @@ class Worker(threading.Thread):
         first = group[0]
         together = replace(first.frames, frames=tuple(task.frames.frames[0] for task in group))
         begun = self._clock()
-        applied = self._engines.apply(first.lane.owner.level, together, first.decision)
+        pasts = [[batch.frames[0] for batch in task.work.past] for task in group]
+        applied = self._engines.apply(first.lane.owner.level, together, first.decision, pasts)
         results = []
         for task, frame in zip(group, applied.frames, strict=True):
             result = replace(task.frames, frames=(frame,))

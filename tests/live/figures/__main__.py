@@ -18,7 +18,7 @@ class Forced:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.apply = engine.apply
+        self.apply_each = engine.apply_each
 
     def stream(self, branch: str, strength: float) -> Classifier:
         """See `Engine`."""

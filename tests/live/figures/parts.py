@@ -6,14 +6,14 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 import zmq
 
-from streamrestore.frames import FrameBatch
+from streamrestore.frames import Frame, FrameBatch
 from streamrestore.live.engines import Classifier, Engine
 from streamrestore.transport import Received, subscribe
 from streamrestore.watch.tally import percentile
@@ -153,10 +153,12 @@ class Slowed:
         """See `Engine`."""
         return self.engine.stream(branch, strength)
 
-    def apply(self, frames: FrameBatch, decision: Decision) -> FrameBatch:
+    def apply_each(
+        self, frames: FrameBatch, decision: Decision, pasts: Sequence[Sequence[Frame]]
+    ) -> FrameBatch:
         """See `Engine`."""
         due = time.monotonic() + self.seconds * len(frames)
-        result = self.engine.apply(frames, decision)
+        result = self.engine.apply_each(frames, decision, pasts)
         time.sleep(max(0.0, due - time.monotonic()))
         return result
 
