@@ -46,7 +46,7 @@ class Engines:
 
     full: Engine
     fast: Engine | None = None
-    _halves: Halves = field(default_factory=Halves)
+    _halves: Halves = field(default_factory=Halves, init=False)
 
     def apply(
         self, level: Level, frames: FrameBatch, decision: Decision, pasts: Sequence[Sequence[Frame]]
