@@ -239,6 +239,27 @@ class TestCameras:
 
         assert "SIGKILL" in told.text
 
+    def test_back_with_another_codec(self, camera: Server) -> None:
+        """A normal event, and told as one."""
+        with (
+            running(camera.url("u", PASSWORD), session=SOON) as live,
+            subscribe(live.service.address, timeout=LIMIT) as received,
+        ):
+            live.wait_for("online")
+            camera.kill()
+            live.wait_for("backing_off")
+            camera.restart(codec="mpeg4")
+            again = live.wait_for("online", times=2)
+            epoch = live.service.status.streams[0].source.epoch
+            frame = next(item for item in received if item.kind == "frame" and item.epoch == epoch)
+        camera.kill()
+        camera.restart(codec="h264")
+
+        size = camera.options.size
+        assert f"mpeg4 {shown(size)}" in again.text
+        assert f"it was h264 {shown(size)}" in again.text
+        assert frame.image.shape[1::-1] == size
+
     def test_killed_and_back_with_another_resolution(self, camera: Server) -> None:
         """Both are events, not failures: a new epoch, and frames of the new size."""
         with (
