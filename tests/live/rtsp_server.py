@@ -96,7 +96,9 @@ class Camera:
             frame = self._marks.vpull()
         frame.pts, frame.time_base = number, self._encoder.time_base
         data = b"".join(bytes(packet) for packet in self._encoder.encode(frame))
-        return [unit.rstrip(b"\0") for unit in re.split(rb"\0\0\0?\x01", data) if unit] if self._h264 else [data]
+        if not self._h264:
+            return [data]
+        return [unit.rstrip(b"\0") for unit in re.split(rb"\0\0\0?\x01", data) if unit]
 
 
 class Client(threading.Thread):
@@ -174,14 +176,14 @@ class Client(threading.Thread):
         units = Camera(self._options).units(0)
         if self._options.codec == "h264":
             sets = ",".join(base64.b64encode(u).decode() for u in units if u[0] & 31 in (7, 8))
-            name, format = "H264", f"packetization-mode=1;sprop-parameter-sets={sets}"
+            name, how = "H264", f"packetization-mode=1;sprop-parameter-sets={sets}"
         else:
             config = units[0][: units[0].index(b"\0\0\x01\xb6")].hex()  # up to the first picture
-            name, format = "MP4V-ES", f"profile-level-id=1;config={config}"
+            name, how = "MP4V-ES", f"profile-level-id=1;config={config}"
         return (
             "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=cam\r\nt=0 0\r\na=control:*\r\nm=video 0 RTP/AVP 96\r\n"
             f"a=rtpmap:96 {name}/{CLOCK}\r\na=framerate:{self._options.rate}\r\na=control:video\r\n"
-            f"a=fmtp:96 {format}\r\n"
+            f"a=fmtp:96 {how}\r\n"
         )
 
     def _set_up(self, transport: str) -> str:
@@ -303,7 +305,8 @@ class Server:
         command = [
             sys.executable, "-m", __name__, f"--port={o.port}", f"--size={o.size[0]}x{o.size[1]}",
             f"--rate={o.rate}", f"--user={o.user}", f"--password={o.password}", f"--auth={o.auth}",
-            f"--codec={o.codec}", *(["--clock"] if o.clock else []), *(["--interlaced"] if o.interlaced else []),
+            f"--codec={o.codec}", *(["--clock"] if o.clock else []),
+            *(["--interlaced"] if o.interlaced else []),
         ]  # fmt: skip
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
         assert self._process.stdout is not None
