@@ -24,6 +24,8 @@ SESSION = {
 START_SECONDS = 3.0
 """Of a process, for its attempt, and for one group of pictures."""
 SIZE, OTHER_SIZE = (320, 180), (480, 270)
+LATE_SECONDS = 0.5
+"""Of a timer."""
 WARM_UP = 2
 """Restarts after which everything that is made once has been made."""
 GROWTH_MEGABYTES = 32.0
@@ -37,7 +39,7 @@ class Fault:
     Attributes:
         gone: makes the camera so, and lets it come back at the end.
         detected: seconds that may pass until it is noticed.
-        stuck: an attempt may hang when the camera comes back, and has to be given up first.
+        stuck: attempts hang, and have to be given up; the first one is waited for.
     """
 
     name: str
@@ -127,6 +129,7 @@ class Outage:
 
     Attributes:
         detected: until the service told of it.
+        hung: of an attempt meanwhile, until it was given up.
         waited: from the camera's return until the attempt that found it.
         connected: of that attempt, until its first picture.
         shown: from then until the subscriber had one.
@@ -134,6 +137,7 @@ class Outage:
     """
 
     detected: float
+    hung: float
     waited: float
     connected: float
     shown: float
@@ -175,6 +179,12 @@ def _faults(name: str, make: Make, planned: dict[Fault, int]) -> Figures:
             Promise(f"{fault.name}: on air within {fault.back:g} s of the camera's return",
                     f"at most {back:.1f} s", back <= fault.back, timing=True),
         ]  # fmt: skip
+        if fault.stuck:
+            hung = max(outage.hung for outage in found)
+            figures.promises.append(
+                Promise(f"{fault.name}: an attempt is given up after {CONNECT_SECONDS:g} s", f"{hung:.1f} s",
+                        hung <= CONNECT_SECONDS + LATE_SECONDS, timing=True)
+            )  # fmt: skip
         for part in ("detected", "waited", "connected", "shown"):
             values = [getattr(outage, part) * 1000 for outage in found]
             figures.notes.append((f"{fault.name}: {part}", spread(values)))
@@ -194,7 +204,8 @@ def _outage(fault: Fault, camera: Server, live: Running, audience: Audience) -> 
     mark, gone = len(live.at), time.monotonic()
     with fault.gone(camera, live):
         detected = live.wait_after(mark, "stalled", "backing_off")
-        live.wait_after(mark, "backing_off")
+        given_up = live.wait_after(mark, "backing_off", times=2 if fault.stuck else 1)
+        hung = given_up - live.last(mark, "connecting") if fault.stuck else 0.0
     back = time.monotonic()
     epoch = live.service.status.streams[0].source.epoch
     audience.wait_for(lambda: audience.frames[-1].epoch > epoch)
@@ -202,6 +213,6 @@ def _outage(fault: Fault, camera: Server, live: Running, audience: Audience) -> 
     online = live.last(mark, "online")
     connecting = min(live.last(mark, "connecting"), online)
     return Outage(
-        detected - gone, max(0.0, connecting - back), online - max(connecting, back),
+        detected - gone, hung, max(0.0, connecting - back), online - max(connecting, back),
         max(0.0, first.at - online), first.at - back,
     )  # fmt: skip
