@@ -23,6 +23,7 @@ from streamrestore.weather import Decision
 from tests.live.engines import RAIN, SEEN, Gate, told_engines
 from tests.live.rtsp_server import AHEAD_SECONDS, Server
 from tests.live.running import LIMIT, Running, running, settings_of
+from tests.live.udp_camera import udp_camera
 from tests.live.web_camera import PAUSE, web_camera
 from tests.media import write_video
 from tests.transport.net import meet
@@ -161,6 +162,20 @@ class TestCameras:
         for frame in frames:
             ahead = (frame.header.captured_at - frame.header.received_at) / 1e9
             assert abs(ahead - AHEAD_SECONDS) < AHEAD_SECONDS / 2
+
+    def test_over_udp(self) -> None:
+        """MPEG-TS that nobody answers; its rate is the codec's, as nobody waits to measure it."""
+        with (
+            udp_camera() as address,
+            running(address) as live,
+            subscribe(live.service.address, timeout=LIMIT) as received,
+        ):
+            first, second = frames_of(received, 2)
+
+            assert live.wait_for("online").text == "h264 64x48, 25 pictures/s"
+        steps = (second.pts_seconds - first.pts_seconds) * 25
+        assert steps >= 1
+        assert abs(steps - round(steps)) < 0.01
 
     def test_pictures_without_times(self) -> None:
         """They are stamped when they come, not by a rate that is guessed."""
