@@ -44,13 +44,13 @@ def overload(make: Make, seconds: float, size: tuple[int, int] = (640, 360)) -> 
     ):
         audience.wait_for(lambda: bool(audience.frames))
         time.sleep(min(SETTLE_SECONDS, seconds))
-        before = Holding.now()
+        before, begun = Holding.now(), time.monotonic()
         time.sleep(seconds)
         after = Holding.now()
         live.stop()
         stream = live.service.status.streams[0]
         audience.settle(stream.published.published if stream.published else 0)
-        frames = list(audience.frames)
+        frames = [seen for seen in audience.frames if seen.at >= begun]  # a connection begins with old ones
     ages = sorted(float(seen.age_ms) for seen in frames if seen.age_ms is not None)
     limit = (MAX_LATENCY_SECONDS + 1 / RATE) * 1000
     worst = percentile(ages, 99) if ages else float("inf")
