@@ -58,17 +58,18 @@ def broken(figures: Figures) -> list[str]:
 @click.option("--joiners", default=100, show_default=True, help="Subscribers that come late.")
 @click.option("--connections", default=10_000, show_default=True, help="Of random bytes.")
 @click.option("--minutes", default=30.0, show_default=True, help="Of the soak.")
+@click.option("--threads", default=EngineSettings().threads, show_default=True, help="Of torch.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write all figures to this file, too.")
 def main(
     parts: tuple[str, ...], seconds: float, killed: int, others: int, deaf: float, joiners: int,
-    connections: int, minutes: float, file: Path | None,
+    connections: int, minutes: float, threads: int, file: Path | None,
 ) -> None:  # fmt: skip
     """Measure what the live service promises, with the fast tier, on this machine.
 
     PARTS: restarts, faults, overload, deaf, joiners, curve, fairness, eight, 540p, 720p, soak; all of them if
     none is named.
     """
-    settings = EngineSettings()
+    settings = EngineSettings(threads=threads)
     compute = choose_compute(settings.device, settings.precision, settings.threads)
     engine = Forced(load_engines(settings, spare=False).full)
 
@@ -105,7 +106,10 @@ def main(
         wrong += broken(figures)
         measured[name] = {**asdict(figures), "seconds": round(time.monotonic() - begun, 1)}
         if file is not None:
-            file.write_text(json.dumps({"precision": compute.precision, "parts": measured}, indent=2) + "\n")
+            file.write_text(
+                json.dumps({"precision": compute.precision, "threads": threads, "parts": measured}, indent=2)
+                + "\n"
+            )
     for text in wrong:
         click.echo(f"broken: {text}", err=True)
     sys.exit(1 if wrong else 0)
