@@ -126,7 +126,7 @@ class BranchRunner:
             pasts: of each frame, those of its own stream before it.
         """
         clips = [replace(batch, frames=(frame,)) for frame in batch.frames]
-        if len(clips) == 1 or not self._packs(batch):
+        if len(clips) == 1 or self._gates is not None or not self._packs(batch):
             return [
                 self.restore_planes(clip, strength, past)[0] for clip, past in zip(clips, pasts, strict=True)
             ]
@@ -146,10 +146,8 @@ class BranchRunner:
         residuals = self._run(network, x, torch.cat(contexts) if contexts else None)
         out = []
         for given, code, residual in zip(planes, codes, residuals, strict=True):
-            result = native.add_residual(code, residual, strength, (1 << batch.coding.depth) - 1)
-            sizes = [(plane.shape[0], plane.shape[1]) for plane in given]
-            unpacked = native.unpack(result, sizes, self._network.unshuffle)
-            out.append([native.turned(plane, -turns).contiguous() for plane in unpacked])
+            done = self._added(given, code, residual, strength, batch.coding)
+            out.append([native.turned(plane, -turns).contiguous() for plane in done])
         return out
 
     @torch.inference_mode()
@@ -206,7 +204,12 @@ class BranchRunner:
         x, context = self._seen(network, native.centred(codes, coding, self._compute.dtype), memory)
         if strength is None:
             return []
-        residual = self._run(network, x, context)[0]
+        return self._added(planes, codes, self._run(network, x, context)[0], strength, coding)
+
+    def _added(
+        self, planes: list[Tensor], codes: Tensor, residual: Tensor, strength: float, coding: Coding
+    ) -> list[Tensor]:
+        """Planes of the sizes of those that were packed as `codes`, with the residual."""
         result = native.add_residual(codes, residual, strength, (1 << coding.depth) - 1)
         return native.unpack(result, [(p.shape[0], p.shape[1]) for p in planes], self._network.unshuffle)
 
