@@ -37,6 +37,7 @@ class Passengers:
         shift: seconds by which all times are moved.
 
     Attributes:
+        streams: indices of them in the source.
         tick: of the video, in seconds. In containers whose streams all begin together none may begin
             farther than this from the first picture.
         source: opened for this alone.
@@ -48,6 +49,7 @@ class Passengers:
 
     def __init__(self, path: Path, plan: Plan, spec: ContainerSpec, shift: Fraction) -> None:
         self.source: InputContainer = open_source(path)
+        self.streams = plan.copied
         self.counts: Counter[int] = Counter()
         self.undated = self.refused = 0
         self._path, self._plan, self._spec, self._shift = path, plan, spec, shift
@@ -68,7 +70,7 @@ class Passengers:
 
         All have to be on board before the header of the output is written.
         """
-        for index in self._plan.copied:
+        for index in self.streams:
             stream = self.source.streams[index]
             if index not in indices:
                 continue
@@ -156,8 +158,7 @@ class Passengers:
         notes = []
         if self._moved:
             notes.append(f"{self._moved} packets of copied streams whose time did not increase were moved")
-        if self._hidden:
-            total = sum(self._hidden.values())
+        if total := self._hidden.total():
             notes.append(f"{total} packets of sound that an edit list of the input hides are left out")
         return notes
 
