@@ -47,6 +47,7 @@ class Survey:
     """What a first pass found.
 
     Attributes:
+        spec: what was looked at.
         windows: in which the first picture is number 0.
         estimates: one per clip; none if nothing was classified.
         times: of every picture, in seconds, rising.
@@ -57,6 +58,7 @@ class Survey:
         seconds: that it took.
     """
 
+    spec: str
     info: SourceInfo
     windows: tuple[Clip, ...]
     estimates: tuple[WeatherEstimate, ...]
@@ -111,6 +113,7 @@ def look_at(
     origin = look.times[0] if first is None else float(first)
     check_excerpt(info, settings, windows, origin)
     return Survey(
+        spec,
         info,
         tuple(windows),
         tuple(estimates),
