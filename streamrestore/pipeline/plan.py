@@ -230,7 +230,8 @@ def _cut_plan(plan: Plan, times: Sequence[float], begin: float, end: float) -> P
     stop = max(first + 1, picture_at(end - plan.origin, times, plan.origin))
     windows, decisions = cut_out(plan.windows, plan.decisions, times, first, stop)
     base = plan.info.time_base
-    span = Span(*(round(t / base) * base for t in (windows[0].start_seconds, windows[-1].stop_seconds)))
+    at, until = (round(t / base) * base for t in (windows[0].start_seconds, windows[-1].stop_seconds))
+    span = Span(at, until, seek=plan.is_sound)
     return replace(plan, windows=tuple(windows), decisions=tuple(decisions), frames=stop - first, span=span)
 
 
