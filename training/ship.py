@@ -15,8 +15,11 @@ import numpy as np
 import torch
 
 from streamrestore.compute import choose_compute
+from streamrestore.networks.routernet import RouterNet
 from streamrestore.restore.branch import BranchRunner
+from streamrestore.route.router import Router
 from streamrestore.seams import Network
+from streamrestore.weather import Weather
 from streamrestore.weights import store
 from training import degrade
 from training.data import Picture, read_clean, unit
@@ -31,14 +34,16 @@ CEILING = 45.0
 
 
 def fit_gains(
-    runner: BranchRunner, weather: str, pictures: list[Picture], seed: int
+    runner: BranchRunner, weather: str, pictures: list[Picture], router: Router, seed: int
 ) -> list[tuple[float, float]]:
     """(severity, mean gain in dB) of a branch on its own weather, in bins of equal counts; first for clean.
 
-    Gains rise with severity in the table: a dip is sampling noise and would let the policy call a
-    stronger damage the lesser evil.
+    Severities are those that the router says, not the true ones, which nobody knows at work. Gains rise with
+    severity in the table: a dip is sampling noise and would let the policy call a stronger damage the lesser
+    evil.
     """
-    seen = []
+    present: list[tuple[float, float]] = []
+    absent: list[float] = []
     for index in range(SAMPLES):
         rng = np.random.default_rng([seed, index])
         picture = pictures[int(rng.integers(len(pictures)))]
@@ -50,14 +55,24 @@ def fit_gains(
         clean = sample.target.numpy()
         before, after = (min(psnr(x.clamp(0, 1).numpy(), clean), CEILING) for x in (sample.frames, output))
         gain = after - before
-        seen.append((sample.severity[weather], gain))
-    present = sorted(pair for pair in seen if pair[0] > 0)
-    best = float(np.mean([gain for severity, gain in seen if severity == 0] or [0.0]))
+        if sample.severity[weather] > 0:
+            estimate = router.estimate([router.views_of_rgb(sample.frames[0])])
+            present.append((estimate.severity[Weather(weather)], gain))
+        else:
+            absent.append(gain)
+    best = float(np.mean(absent or [0.0]))
     points = [(0.0, round(best, 2))]
-    for part in np.array_split(np.array(present), POINTS):
+    for part in np.array_split(np.array(sorted(present)), POINTS):
         best = max(best, float(part[:, 1].mean()))
         points.append((round(float(part[:, 0].mean()), 4), round(best, 2)))
     return points
+
+
+def router_of(path: Path) -> Router:
+    """The router of a file of weights."""
+    network = store.read(path).build().eval()
+    assert isinstance(network, RouterNet)
+    return Router(network)
 
 
 def put(source: Path, name: str, notes: Mapping[str, str], folder: Path) -> str:
@@ -94,6 +109,7 @@ def main(
     tiers = store.read_index().tiers if index_path.exists() else {}
     files = dict(store.read_index().files) if index_path.exists() else {}
     tiers[tier] = {}
+    judge = router_of(router)
     for run, part in ((weather_run, "weather"), (haze_run, "haze"), (noise_run, "noise")):
         name = f"{tier}-{part}"
         network = store.read(run / "ema.safetensors").build()
@@ -101,7 +117,7 @@ def main(
         gains = {}
         for branch in network.branches:
             gains[branch] = fit_gains(
-                BranchRunner(_as_network(network), branch, compute), branch, split, seed=7
+                BranchRunner(_as_network(network), branch, compute), branch, split, judge, seed=7
             )
             click.echo(f"{branch}: {gains[branch]}")
             tiers[tier][branch] = name

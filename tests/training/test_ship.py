@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from streamrestore.networks.routernet import RouterNet, RouterNetConfig
 from streamrestore.restore.branch import BranchRunner
+from streamrestore.route.router import Router
 from streamrestore.weights import store
 from tests.networks.nets import small_addunet
 from tests.restore.test_branch import CPU, Grey
@@ -34,13 +36,15 @@ def test_gains(weather: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ship, "SAMPLES", 24)
     clean = [picture(n, (240, 232)) for n in range(2)]
 
-    points = ship.fit_gains(BranchRunner(Grey(0.0), "noise", CPU), weather, clean, seed=1)
+    router = Router(RouterNet(RouterNetConfig()).eval())
+
+    points = ship.fit_gains(BranchRunner(Grey(0.0), "noise", CPU), weather, clean, router, seed=1)
 
     severities, gains = zip(*points, strict=True)
     assert len(points) == 1 + ship.POINTS
     assert severities[0] == 0
     assert list(severities) == sorted(severities)
     assert gains == pytest.approx([0.0] * len(gains), abs=0.01)
-    worse = ship.fit_gains(BranchRunner(Grey(0.2), "noise", CPU), weather, clean, seed=1)
+    worse = ship.fit_gains(BranchRunner(Grey(0.2), "noise", CPU), weather, clean, router, seed=1)
     assert all(b >= a for (_, a), (_, b) in pairwise(worse))
     assert worse[0][1] < 0
