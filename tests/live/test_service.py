@@ -174,7 +174,7 @@ class TestCameras:
 
             assert live.wait_for("online").text == "h264 64x48, 25 pictures/s"
         steps = (second.pts_seconds - first.pts_seconds) * 25
-        assert steps >= 1
+        assert steps > 0.99  # one picture, or more where one was dropped
         assert abs(steps - round(steps)) < 0.01
 
     def test_pictures_without_times(self) -> None:
