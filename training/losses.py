@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from kornia.metrics import ssim
 from torch import Tensor
+
+from training.config import PathRouted
 
 
 def charbonnier(output: Tensor, target: Tensor, eps: float) -> Tensor:
@@ -31,25 +32,13 @@ def joint(output: Tensor, target: Tensor, logits: Tensor, labels: Tensor, weight
     return F.mse_loss(output, target) + weight * F.cross_entropy(logits, labels)
 
 
-@dataclass(frozen=True, slots=True)
-class Lambdas:
-    """Weights in UFFN's loss; the paper does not give them.
-
-    At 25 dB the three terms are about 10, 2 and (before the router has learnt) 1.
-    """
-
-    smooth: float = 1.0
-    structure: float = 10.0
-    path: float = 1.0
-
-
 def uffn(
     output: Tensor,
     target: Tensor,
     logits: Tensor,
     labels: Tensor,
     spent: float,
-    lambdas: Lambdas = Lambdas(),
+    lambdas: PathRouted,
 ) -> Tensor:
     """UFFN's loss (Eq. 3-5): l1 smoothL1 + l2 (1 - SSIM) + cosdecay(l3) CE.
 
