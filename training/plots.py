@@ -11,7 +11,7 @@ from streamrestore.render.markup import NOTHING, Markup, element, number
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999933")
 """Told apart by everybody (Okabe and Ito), in turn."""
 WIDTH, HEIGHT = 640.0, 400.0
-LEFT, RIGHT, TOP, BOTTOM = 66.0, 16.0, 34.0, 46.0
+LEFT, RIGHT, TOP, BOTTOM = 80.0, 16.0, 34.0, 46.0
 LINE = 15.0
 MOST_TICKS = 7
 
@@ -66,7 +66,7 @@ def svg(chart: Chart) -> str:
     ]  # fmt: skip
     for place, series in enumerate(chart.series):
         color = COLORS[place % len(COLORS)]
-        shift = 5.0 * (place - (len(chart.series) - 1) / 2) if chart.names else 0.0
+        shift = axes.apart(chart) * (place - (len(chart.series) - 1) / 2)
         drawn.append(_curve(series, axes, color, shift, line=not chart.names))
         y = HEIGHT + LINE * place
         drawn += [
@@ -104,6 +104,11 @@ class _Axes:
         )
         return cls(left, right if right > left else left + 1, low - room, high + room, chart.log)
 
+    def apart(self, chart: Chart) -> float:
+        """Between points over the same name."""
+        room = (WIDTH - LEFT - RIGHT) / max(1, len(chart.names))
+        return min(24.0, 0.7 * room / len(chart.series)) if chart.names else 0.0
+
     def x(self, value: float) -> float:
         return LEFT + (value - self.left) / (self.right - self.left) * (WIDTH - LEFT - RIGHT)
 
@@ -127,12 +132,23 @@ def ticks(low: float, high: float, most: int = MOST_TICKS) -> list[float]:
     return [round(index * step, 12) for index in range(first, last + 1)][:most]
 
 
+def factors(low: float, high: float, most: int = MOST_TICKS) -> list[float]:
+    """Round numbers with decimal logarithms from `low` to `high`; powers of ten if others are too many."""
+    powers = range(math.floor(low), math.floor(high) + 1)
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        found = [float(f"{step}e{power}") for power in powers for step in steps]
+        inside = [value for value in found if value > 0 and low <= math.log10(value) <= high]
+        if len(inside) <= most:
+            return inside
+    return inside[:: -(-len(inside) // most)]
+
+
 def _grid(chart: Chart, axes: _Axes) -> Iterator[Markup]:
     bottom = HEIGHT - BOTTOM
-    for value in ticks(axes.low, axes.high):
-        y = axes.y(10**value if chart.log else value)
+    for value in factors(axes.low, axes.high) if chart.log else ticks(axes.low, axes.high):
+        y = axes.y(value)
         yield element("path", d=f"M{number(LEFT)} {number(y)}H{number(WIDTH - RIGHT)}", stroke="#dddddd")
-        yield _text(f"{10**value:.3g}" if chart.log else f"{value:g}", LEFT - 6, y + 4, "end")
+        yield _text(f"{value:g}", LEFT - 6, y + 4, "end")
     places = enumerate(chart.names) if chart.names else ((v, f"{v:g}") for v in ticks(axes.left, axes.right))
     for value, name in places:
         x = axes.x(value)

@@ -101,8 +101,12 @@ def write_all(folder: Path, count: int, side: int) -> None:
 @click.option("--count", default=16, show_default=True, help="Pictures of each kind.")
 @click.option("--side", default=160, show_default=True, help="Height, pixels.")
 def main(folder: Path, count: int, side: int) -> None:
-    """Write the data set into FOLDER."""
-    write_all(folder, count, side)
+    """Write the data set into FOLDER, which must not be there yet."""
+    if folder.exists():
+        raise click.UsageError(f"{folder} is there already; remove it first")
+    partial = folder.with_name(f".{folder.name}.partial")
+    write_all(partial, count, side)
+    partial.rename(folder)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,8 +153,8 @@ def _joint_charts(findings: Findings) -> Iterator[tuple[str, Chart]]:
         yield f"gates-{slug(condition.name)}", Chart(title, "level", "gate", series, gates)
     for kind, unit in (("PSNR", "PSNR, dB"), ("told", "share told right")):
         for condition in findings.study.conditions:
-            series = [_across(findings, condition, kind, rows)]
-            chart = Chart(condition.name, "", unit, series, [row.name for row in rows])
+            series = [_over(findings, row, [(condition, kind)]) for row in rows]
+            chart = Chart("", "", unit, series, [condition.name])
             yield f"{kind.lower()}-{slug(condition.name)}", chart
 
 
@@ -204,22 +204,12 @@ def _seeded(row: Variant, result: Result) -> str:
 
 def _over(findings: Findings, row: Variant, places: Sequence[tuple[Variant, str]]) -> Series:
     """A row's figures as points over names."""
-    return _series(row.name, [findings.cell(row, condition, figure) for condition, figure in places])
-
-
-def _across(findings: Findings, condition: Variant, figure: str, rows: Sequence[Variant]) -> Series:
-    """One figure over the rows."""
-    return _series(condition.name, [findings.cell(row, condition, figure) for row in rows])
-
-
-def _series(name: str, cells: Sequence[Cell | None]) -> Series:
-    known: Mapping[int, Cell] = {place: cell for place, cell in enumerate(cells) if cell}
-    points = [(float(place), cell.mean) for place, cell in known.items()]
-    return Series(name, points, [cell.spread or 0.0 for cell in known.values()])
+    cells = [findings.cell(row, condition, figure) for condition, figure in places]
+    known = [(place, cell) for place, cell in enumerate(cells) if cell is not None]
+    points = [(float(place), cell.mean) for place, cell in known]
+    return Series(row.name, points, [cell.spread or 0.0 for _, cell in known])
 
 
 def slug(name: str) -> str:
     """A name for a file: letters, digits and dashes."""
-    plain = name.lower().replace("\N{GREEK SMALL LETTER SIGMA}", "sigma")
-    plain = plain.replace("\N{GREEK SMALL LETTER LAMDA}", "lambda")
-    return re.sub(r"[^a-z0-9.]+", "-", plain).strip("-")
+    return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-")
