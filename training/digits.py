@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
+from streamrestore.errors import UsageError
 from training.config import TrainConfig
 from training.samples import Batch
 
@@ -26,9 +27,14 @@ def read_digits(part: Literal["train", "split"]) -> tuple[npt.NDArray[np.float32
     """Pictures (N, 1, 8, 8) in [0, 1], and labels (N,).
 
     Raises:
-        ModuleNotFoundError: scikit-learn is not installed.
+        UsageError: scikit-learn is not installed.
     """
-    from sklearn.datasets import load_digits
+    try:
+        from sklearn.datasets import load_digits
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"the digits come with scikit-learn ({error}): pip install 'streamrestore[training]'"
+        ) from error
 
     found = load_digits()
     places = np.random.default_rng(0).permutation(len(found.target))

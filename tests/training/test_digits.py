@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 
+from streamrestore.errors import UsageError
 from streamrestore.settings import read_settings
 from training.config import TrainConfig
 from training.digits import DigitSamples, read_digits
-
-pytest.importorskip("sklearn", reason="pip install 'streamrestore[training]'")
 
 
 def test_parts() -> None:
@@ -42,3 +43,11 @@ def test_batches() -> None:
     assert float(noise.std()) * 255 == pytest.approx(50, rel=0.03)
     known = {p.tobytes(): label for p, label in zip(samples.pictures, samples.labels, strict=True)}
     assert [known[p.numpy().tobytes()] for p in batch.target] == batch.labels.tolist()
+
+
+def test_without_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sentence with the command that installs it."""
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+
+    with pytest.raises(UsageError, match=r"pip install 'streamrestore\[training\]'"):
+        read_digits("train")

@@ -119,7 +119,6 @@ def test_checker() -> None:
 
 def test_digits() -> None:
     """What is told is the share of right labels."""
-    pytest.importorskip("sklearn", reason="pip install 'streamrestore[training]'")
     network = small_paper_addunet(channels=1, classifier="small", classes=10)
     with torch.no_grad():
         network.classifier.logits.weight.zero_()
