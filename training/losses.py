@@ -6,7 +6,6 @@ import math
 
 import torch
 import torch.nn.functional as F
-from kornia.metrics import ssim
 from torch import Tensor
 
 from training.config import PathRouted
@@ -50,6 +49,8 @@ def uffn(
         logits: (N, tasks) of the path router, and labels (N,).
         spent: share of the training that is over, 0 to 1; l3 falls to 0 along a cosine.
     """
+    from kornia.metrics import ssim  # not at the top: other objectives need no kornia
+
     smooth = F.smooth_l1_loss(255 * output, 255 * target, beta=1.0)
     structure = 1 - ssim(output, target, window_size=11, padding="valid").mean()
     decayed = lambdas.path * 0.5 * (1 + math.cos(math.pi * min(1.0, spent)))
