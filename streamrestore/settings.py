@@ -89,7 +89,7 @@ class RestoreSettings(Settings, frozen=True):
     hdr: Literal["refuse", "pass"] = "refuse"
     """HDR pictures (PQ, HLG) that need restoring: refuse them, or treat their codes as if they were SDR."""
     interlaced: Literal["auto", "keep", "bwdif"] = "auto"
-    """Deinterlace a video that is restored if it is marked as interlaced, never, or in any case."""
+    """Deinterlace pictures marked as interlaced if some are restored, never, or if the video is encoded."""
     policy: PolicySettings = PolicySettings()
 
 

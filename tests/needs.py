@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 
@@ -10,4 +11,8 @@ import pytest
 needs_ffprobe = pytest.mark.skipif(
     shutil.which("ffprobe") is None and "STREAMRESTORE_NO_SKIP" not in os.environ,
     reason="needs ffprobe: apt-get install ffmpeg",
+)
+
+needs_atheris = pytest.mark.skipif(
+    importlib.util.find_spec("atheris") is None, reason="atheris has no wheel for this system and Python"
 )

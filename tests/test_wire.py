@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import tracemalloc
 from typing import Any
 
@@ -17,6 +19,8 @@ from streamrestore.errors import UsageError, WireError
 from streamrestore.frames import ColorInfo, Matrix, Range
 from streamrestore.weather import Decision, Weather, WeatherEstimate
 from streamrestore.wire import Color, Decided, Header, Seen, pack, unpack
+from tests.cli.process import ENVIRONMENT
+from tests.needs import needs_atheris
 
 STREAMS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
 COUNTS = st.integers(0, 2**63 - 1)
@@ -342,6 +346,15 @@ def only_wire_errors(parts: list[bytes]) -> None:
 
 class TestFuzz:
     """Whatever comes, it is a message or a WireError."""
+
+    @needs_atheris
+    def test_by_coverage(self) -> None:
+        """A fuzzer that sees which lines it reaches."""
+        command = [sys.executable, "-m", "tests.fuzz_wire", "-runs=20000"]
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+
+        assert done.returncode == 0, done.stderr
+        assert "Done 20000 runs" in done.stderr
 
     @settings(max_examples=200)
     @given(st.lists(st.binary(max_size=400), max_size=5))

@@ -17,14 +17,20 @@ import numpy.typing as npt
 
 from streamrestore.engine import Restorer, load_restorer
 from training.benchmark import pictures_v1
-from training.data import list_pictures, read_picture
+from training.data import Picture, list_pictures, read_picture, unit
+from training.degrade import distract
 from training.measures import to_8bit
+from training.samples import to_tensor
 
 Clip = npt.NDArray[np.uint8]
 """(T, H, W, 3)."""
 
-SYNTHESISED = 240
+SYNTHESISED = 600
+"""Of which 500 have one weather, or none."""
 SEED = 5
+DISTRACTIONS: dict[str, distract.Kind] = {
+    "codec damage": "codec", "blur": "blur", "snow, made": "snow", "night, made": "glare",
+}  # fmt: skip
 CLIP_FRAMES = 5
 OPTIONS = ("none", "rain", "haze", "raindrop", "noise")
 
@@ -64,6 +70,8 @@ def rows(restorer: Restorer, data: Path, clips: Path) -> Iterator[Row]:
         expected = {"clean": "none", "mixed": ""}.get(group, group)
         yield row(f"synthesised {group}", expected, (np.stack(c.frames) for c in made if c.group == group))
     yield row("kodak24, clean", "none", (p[None] for p in kodak))
+    for name, kind in DISTRACTIONS.items():
+        yield row(f"kodak24, {name}", "none", (distracted(p, kind, i) for i, p in enumerate(kodak)))
     yield row("free clips, clean", "none", (read_clip(p) for p in sorted(clips.glob("*.mp4"))))
     yield row("real_rain", "rain", stills(data / "real_rain"))
     yield row("real_raindrop", "raindrop", stills(data / "real_raindrop"))
@@ -90,6 +98,13 @@ def noisy(folder: Path, sigma: float) -> Iterator[Clip]:
     for index, path in enumerate(list_pictures(folder)):
         picture = to_8bit(pictures_v1.awgn(read_picture(path), sigma, index))
         yield np.rint(picture * 255).astype(np.uint8)[None]
+
+
+def distracted(picture: Picture, kind: distract.Kind, index: int) -> Clip:
+    """A clean picture with something that is none of the weathers."""
+    rng = np.random.default_rng([9, index])
+    frames, _ = distract.apply(to_tensor(unit(picture)), distract.draw(rng, kind), rng)
+    return np.asarray(np.rint(frames.permute(0, 2, 3, 1).numpy() * 255), np.uint8)
 
 
 def read_clip(path: Path) -> Clip:

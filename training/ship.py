@@ -17,12 +17,16 @@ import cv2
 import msgspec
 import numpy as np
 import torch
+from torch import Tensor
 
 from streamrestore.compute import choose_compute
 from streamrestore.errors import StreamRestoreError, UsageError
 from streamrestore.networks.cost import gmac_per_megapixel
+from streamrestore.networks.routernet import RouterNet
 from streamrestore.restore.branch import BranchRunner
+from streamrestore.route.router import Router
 from streamrestore.seams import Network
+from streamrestore.weather import Weather
 from streamrestore.weights import store
 from training import degrade
 from training.data import Picture, read_clean, unit
@@ -39,14 +43,16 @@ CEILING = 45.0
 
 
 def fit_gains(
-    runner: BranchRunner, weather: str, pictures: list[Picture], seed: int
+    runner: BranchRunner, weather: str, pictures: list[Picture], router: Router, seed: int
 ) -> list[tuple[float, float]]:
     """(severity, mean gain in dB) of a branch on its own weather, in bins of equal counts; first for clean.
 
-    Gains rise with severity in the table: a dip is sampling noise and would let the policy call a
-    stronger damage the lesser evil.
+    Severities are those that the router says, not the true ones, which nobody knows at work. Gains rise with
+    severity in the table: a dip is sampling noise and would let the policy call a stronger damage the lesser
+    evil.
     """
-    seen = []
+    present: list[tuple[float, float]] = []
+    absent: list[float] = []
     for index in range(SAMPLES):
         rng = np.random.default_rng([seed, index])
         picture = pictures[int(rng.integers(len(pictures)))]
@@ -58,14 +64,24 @@ def fit_gains(
         clean = sample.target.numpy()
         before, after = (min(psnr(x.clamp(0, 1).numpy(), clean), CEILING) for x in (sample.frames, output))
         gain = after - before
-        seen.append((sample.severity[weather], gain))
-    present = sorted(pair for pair in seen if pair[0] > 0)
-    best = float(np.mean([gain for severity, gain in seen if severity == 0] or [0.0]))
+        if sample.severity[weather] > 0:
+            estimate = router.estimate([router.views_of_rgb(sample.frames[0])])
+            present.append((estimate.severity[Weather(weather)], gain))
+        else:
+            absent.append(gain)
+    best = float(np.mean(absent or [0.0]))
     points = [(0.0, round(best, 2))]
-    for part in np.array_split(np.array(present), POINTS):
+    for part in np.array_split(np.array(sorted(present)), POINTS):
         best = max(best, float(part[:, 1].mean()))
         points.append((round(float(part[:, 0].mean()), 4), round(best, 2)))
     return points
+
+
+def router_of(path: Path) -> Router:
+    """The router of a file of weights."""
+    network = store.read(path).build().eval()
+    assert isinstance(network, RouterNet)
+    return Router(network)
 
 
 def put(source: Path, name: str, notes: Mapping[str, str], folder: Path) -> str:
@@ -95,22 +111,30 @@ def ship(
     networks = {part: store.read(run / WEIGHTS).build() for part, run in runs.items()}
     branches = {part: cast("tuple[str, ...]", network.branches) for part, network in networks.items()}
     owners = [(branch, f"{tier}-{part}") for part, names in branches.items() for branch in names]
-    if len(dict(owners)) < len(owners):
+    brought = dict(owners)
+    if len(brought) < len(owners):
         told = "; ".join(f"{part}: {', '.join(names)}" for part, names in branches.items())
         raise UsageError(f"a branch has two runs ({told}); give one of them")
     compute, files = choose_compute("cpu", "auto", 1), dict(index.files)
+    judge = router_of(router or folder / f"{index.router}.safetensors")
     for part, module in networks.items():
         gains, network = {}, _as_network(module)
         for branch in branches[part]:
-            gains[branch] = fit_gains(BranchRunner(network, branch, compute), branch, split, seed=7)
+            gains[branch] = fit_gains(BranchRunner(network, branch, compute), branch, split, judge, seed=7)
             click.echo(f"{branch}: {gains[branch]}")
         costs = {branch: round(gmac_per_megapixel(network, branch), 1) for branch in branches[part]}
         notes = {store.GAINS: gains, store.COSTS: costs}
         encoded = {name: msgspec.json.encode(note).decode() for name, note in notes.items()}
         files[f"{tier}-{part}"] = put(runs[part] / WEIGHTS, f"{tier}-{part}", encoded, folder)
     if router is not None:
+        before = store.read(folder / "router.safetensors").tensors if "router" in files else {}
         files["router"] = put(router, "router", {}, folder)
-    tiers = {**index.tiers, tier: {**index.tiers.get(tier, {}), **dict(owners)}}
+        others = [
+            f"{t} {b}" for t, names in index.tiers.items() for b in names if t != tier or b not in brought
+        ]
+        if others and not _same(before, store.read(folder / "router.safetensors").tensors):
+            click.echo(f"gains follow the router, which is new: ship these again, too: {', '.join(others)}")
+    tiers = {**index.tiers, tier: {**index.tiers.get(tier, {}), **brought}}
     used = {"router", *(name for branches in tiers.values() for name in branches.values())}
     kept = {name: digest for name, digest in sorted(files.items()) if name in used}
     index = store.Index(tiers, "router", kept)
@@ -159,6 +183,11 @@ def main(
     names = sorted(set(index.tiers[tier].values()))
     size = sum((folder / f"{name}.safetensors").stat().st_size for name in names)
     click.echo(f"{tier}: {', '.join(index.tiers[tier])}; {size / 1e6:.1f} MB in {', '.join(names)}")
+
+
+def _same(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:
+    """Whether weights are equal. Their files may differ: the order of the notes is not kept."""
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def _as_network(module: torch.nn.Module) -> Network:

@@ -24,10 +24,12 @@ from training.router_samples import Memory, RouterConfig, RouterSamples
 from training.train import follow
 
 SEVERITY_WEIGHT = 0.5
+KNEES = (0.01, 0.1, 0.01, 5.0)
+"""Severities of rain, haze, drops and noise from which on errors count relatively."""
 CALIBRATION_BATCHES = 90
 
 
-def router_loss(logits: Tensor, severities: Tensor, labels: Tensor, truth: Tensor, scales: Tensor) -> Tensor:
+def router_loss(logits: Tensor, severities: Tensor, labels: Tensor, truth: Tensor) -> Tensor:
     """Binary cross-entropy of what is said (labels >= 0), and L1 of the severity of what is there.
 
     The severity of what is not there is left open: its probability says that already, and to be
@@ -36,8 +38,8 @@ def router_loss(logits: Tensor, severities: Tensor, labels: Tensor, truth: Tenso
     said = labels >= 0
     cross = F.binary_cross_entropy_with_logits(logits, labels.clamp(min=0), reduction="none")
     known = (truth >= 0) & (labels[:, : truth.shape[1]] > 0)
-    # Relative at large severities, absolute at small ones.
-    error = (torch.log1p(4 * severities / scales) - torch.log1p(4 * truth.clamp(min=0) / scales)).abs()
+    knees = torch.tensor(KNEES, device=truth.device)
+    error = (torch.log1p(severities / knees) - torch.log1p(truth.clamp(min=0) / knees)).abs()
     return cross[said].mean() + SEVERITY_WEIGHT * error[known].mean()
 
 
@@ -101,7 +103,7 @@ def main(config_path: Path, data: Path, run: Path, minutes: float | None, worker
             group["lr"] = config.peak_rate * min(1, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * spent))
         with torch.autocast("cpu", torch.bfloat16):
             logits, severities = network(batch.thumbnails, batch.crops)
-        loss = router_loss(logits.float(), severities.float(), batch.labels, batch.severities, network.scales)
+        loss = router_loss(logits.float(), severities.float(), batch.labels, batch.severities)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)

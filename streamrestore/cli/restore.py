@@ -38,9 +38,13 @@ from streamrestore.instants import parse_time
 @setting("--device", "restore.device", "Where networks run: auto, cpu, cuda, cuda:1.", metavar="NAME")
 @setting("--precision", "restore.precision", "What networks calculate in.")
 @setting("--hdr", "restore.hdr", "HDR (PQ, HLG) that needs restoring; pass treats it as it is coded.")
-@setting("--interlaced", "restore.interlaced", "Interlaced video: keep its fields, or deinterlace it.")
+@setting("--interlaced", "restore.interlaced", "Video marked as interlaced: keep fields, or deinterlace it.")
 @encode_options
-@setting("--size-like-input", "encode.size_like_input", "Make the video as large as it is in the input.")
+@setting(
+    "--size-like-input",
+    "encode.size_like_input",
+    "Make the video as large as it is in the input; HEVC and AV1 then differ a little from run to run.",
+)
 @setting("--force-encode", "encode.force_encode", "Encode even if nothing needs restoring.")
 @setting("--drop-unsupported", "encode.drop_unsupported", "Leave out streams that the container cannot hold.")
 @setting("--strict", "strict", "Refuse damaged input instead of restoring what decodes.")

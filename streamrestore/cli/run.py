@@ -25,7 +25,7 @@ from streamrestore.errors import (
     UsageError,
     WeightsError,
 )
-from streamrestore.pipeline.done import is_done, job_files
+from streamrestore.pipeline.done import is_done, job_files, note_done
 from streamrestore.pipeline.job import restore_file
 from streamrestore.pipeline.look import Survey, look_at
 from streamrestore.pipeline.plan import Plan, make_restorer, plan_series
@@ -95,7 +95,7 @@ class Run:
             except StreamRestoreError as error:
                 self._fail(target, error)
             else:
-                self._done(report)
+                self._done(target, report)
         if not self._alone and self._progress != "json":
             click.echo("\n".join(files_table(self.reports)))
 
@@ -174,8 +174,10 @@ class Run:
             json_line({"input": target.shown, "output": str(target.output)})
         return progress_of(self._progress, Path(target.shown).name)
 
-    def _done(self, report: JobReport) -> None:
+    def _done(self, target: Target, report: JobReport) -> None:
         self.reports.append(report)
+        if target.found:
+            note_done(target.output, self._settings, job_files(target.input, self._settings))
         if report.has_losses:
             self.status = self.status or DONE_WITH_LOSSES
         if self._progress == "json":
@@ -193,6 +195,8 @@ class Run:
     def _fail(self, target: Target, error: StreamRestoreError) -> None:
         if not self._alone:
             self.reports.append(JobFailure(target.shown, str(target.output), str(error), error.exit_code))
+            if self._progress == "json":
+                json_line({"report": self.reports[-1]})
         if self._give_up:
             raise error
         if self.status in (0, DONE_WITH_LOSSES):

@@ -34,6 +34,7 @@ class OpenOptions:
     start_index: int = 0
     seek: bool = True
     deinterlace: Which | bool = False
+    one_kind: bool = True
 
 
 Opener = Callable[[str, OpenOptions], Source]
@@ -51,6 +52,7 @@ def open_source(
     start_index: int = 0,
     seek: bool = True,
     deinterlace: Which | bool = False,
+    one_kind: bool = True,
 ) -> Source:
     """Open a file, a URL, or numbered pictures (``frames/%05d.png``).
 
@@ -69,6 +71,8 @@ def open_source(
         deinterlace: make whole pictures, as many and at the same times, of those that are marked as
             interlaced (FFmpeg's bwdif). It adds a delay of one picture. ``True`` is ``marked``; see
             `interlace.Which` for the others.
+        one_kind: leave out, and count as losses, pictures of another size or format than the others:
+            damage makes such ones, and no file holds both. Else their batches differ.
 
     Raises:
         UsageError: an unknown decoder, or an option out of range.
@@ -77,7 +81,7 @@ def open_source(
     if threads < 0 or batch_size < 1:
         raise UsageError(f"threads must be at least 0, batch_size at least 1, not {threads=}, {batch_size=}")
     rate = Fraction(rate) if rate else None
-    options = OpenOptions(threads, batch_size, rate, start, stop, start_index, seek, deinterlace)
+    options = OpenOptions(threads, batch_size, rate, start, stop, start_index, seek, deinterlace, one_kind)
     name = "pyav" if decoder == "auto" else decoder
     if name not in OPENERS:
         raise UsageError(f"there is no decoder {decoder!r}; known are auto, {', '.join(sorted(OPENERS))}")
@@ -123,6 +127,7 @@ def open_pyav(spec: str, options: OpenOptions) -> PyAVSource:
         start_index=options.start_index,
         seek=options.seek,
         deinterlaced=options.deinterlace,
+        one_kind=options.one_kind,
     )
     source.status.losses.update(losses)
     return source

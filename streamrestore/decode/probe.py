@@ -131,8 +131,12 @@ def time_base_of(stream: VideoStream) -> Fraction:
 
 
 def frame_rate(stream: VideoStream) -> Fraction | None:
-    """Average pictures per second, or the nominal rate where no average is known."""
-    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+    """Average pictures per second, or the nominal rate where no average is known.
+
+    Where nothing was measured, FFmpeg guesses by the fields of H.264: the decoder's rate is that of pictures.
+    """
+    nominal = stream.codec_context.framerate
+    for rate in (stream.average_rate, nominal, stream.guessed_rate, stream.base_rate):
         if rate is not None and 0 < rate <= 1000:
             return Fraction(rate)
     return None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
@@ -30,6 +32,9 @@ _REPAIRS: Mapping[Repair, str] = {
     "shifted": "timestamps jumped back; what follows was shifted so that time goes on",
     "dropped": "pictures with repeated timestamps were left out",
 }
+
+LOOK_AHEAD = 48
+"""Pictures whose size is looked at if that of the first one is not what the container says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,8 @@ class PyAVSource:
         seek: go to `start` by way of the index instead of decoding everything before it.
         deinterlaced: which pictures go through the filter of `interlace`, if any; ``True`` is ``marked``.
         live: it comes in real time, whatever its container says: no picture waits for the next one.
+        one_kind: leave pictures out, and count them, that are not of the size and format of the first one;
+            if that has not the size that the container says, of most of the first ones.
 
     Raises:
         InputError: it cannot be opened, has no video, or no picture can be decoded.
@@ -80,17 +87,20 @@ class PyAVSource:
         seek: bool = True,
         deinterlaced: Which | bool = False,
         live: bool = False,
+        one_kind: bool = False,
     ) -> None:
         self._parts, self._name, self._threads = parts, name, threads
+        self._one_kind = one_kind
         self._batch_size, self._index, self._seek = batch_size, start_index, seek
         self._start, self._stop = start, stop
         self._order = FieldOrder()
         self._status = SourceStatus()
         self._closed = False
-        self._reader = Reader(parts[0], name, threads=threads, losses=self._status.losses)
+        self._begin()
         try:
-            self._decoded = self._decode()
             first = next(self._decoded, None)
+            if one_kind and first is not None and _size(first) != self._reader.size:
+                first = self._first_of_most(first)
             if first is None:
                 found = ", ".join(f"{count} x {kind}" for kind, count in sorted(self._status.losses.items()))
                 raise InputUnreadable(
@@ -166,6 +176,36 @@ class PyAVSource:
             return None
         return Deinterlacer("marked" if which is True else which, threads=self._threads)
 
+    def _begin(self) -> None:
+        self._reader = Reader(self._parts[0], self._name, threads=self._threads, losses=self._status.losses)
+        self._decoded = self._decode()
+
+    def _first_of_most(self, first: VideoFrame) -> VideoFrame | None:
+        """The first picture of the size that most of the first ones have."""
+        sizes = Counter([_size(first)])
+        del first
+        sizes.update(map(_size, islice(self._decoded, LOOK_AHEAD)))
+        ((usual, _),) = sizes.most_common(1)  # of those that are as many, the earliest
+        self._decoded.close()
+        self._reader.close()
+        self._status.losses.clear()
+        self._begin()
+        for strays, frame in enumerate(self._decoded):
+            if _size(frame) == usual:
+                self._status.losses.update({kinds.OTHER: strays} if strays else {})
+                return frame
+        return None
+
+    def _is_other(self, frame: VideoFrame) -> bool:
+        """Whether a picture differs from the others in size or format."""
+        info, name = self._info, frame.format.name
+        if _size(frame) != (info.width, info.height):
+            return True
+        try:
+            return name != info.pixel_format and layout_of(name).format != info.format
+        except UnsupportedVideo:
+            return True
+
     def _decode(self) -> Generator[VideoFrame, None, None]:
         """Frames of all parts; `self._reader` is the one that the current frame came from."""
         for number, part in enumerate(self._parts):
@@ -205,7 +245,6 @@ class PyAVSource:
         begin: int | None = None
         end, whole = 0, self._start is None
         for decoded, following in self._with_next_time(self._pictures(first)):
-            kind = self._kind(decoded)
             pts = self._stamp(decoded, following)
             if pts is None or (self._start is not None and pts < self._start):
                 continue
@@ -216,6 +255,10 @@ class PyAVSource:
                 begin = pts
                 if self._start is not None:
                     self._status.losses.clear()  # they lie before the start
+            if self._one_kind and self._is_other(decoded):
+                self._leave_out(decoded, pts)
+                continue
+            kind = self._kind(decoded)
             if frames and kind != current:
                 yield self._batch(frames, current)
                 frames = []
@@ -271,6 +314,15 @@ class PyAVSource:
                 self._status.losses[kinds.REPEATED] += 1
         return stamped
 
+    def _leave_out(self, decoded: VideoFrame, pts: int) -> None:
+        if not self._status.losses[kinds.OTHER]:
+            size = f"{decoded.width}x{decoded.height} {decoded.format.name}"
+            at = float(pts * self._info.time_base)
+            self._note(
+                f"pictures that are not like the others were left out, the first of {size} at {at:.2f} s"
+            )
+        self._status.losses[kinds.OTHER] += 1
+
     def _frame(self, decoded: VideoFrame, pts: int) -> Frame:
         layout = self._layout(decoded.format.name)
         pixels = decoded
@@ -310,6 +362,10 @@ class PyAVSource:
     def _note(self, text: str) -> None:
         if text not in self._status.notes:
             self._status.notes.append(text)
+
+
+def _size(frame: VideoFrame) -> tuple[int, int]:
+    return frame.width, frame.height
 
 
 def planes_of(frame: VideoFrame, layout: Layout) -> tuple[Plane, ...]:

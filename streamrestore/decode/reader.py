@@ -77,6 +77,10 @@ class Reader:
             self.container.close()
             raise
         context = self.stream.codec_context
+        self.size = (
+            context.width,
+            context.height,
+        )  # before decoding changes it
         context.thread_count = self._threads
         context.thread_type = "SLICE" if self._threads == 1 else "FRAME"
         self.ledger = Ledger()

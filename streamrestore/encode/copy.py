@@ -85,7 +85,7 @@ def _copy(
     plays: Callable[[Path], bool],
 ) -> SinkReport:
     source, video = passengers.source, passengers.source.streams[info.video.index]
-    output = partial.open(spec.format, muxer_options(spec, source))
+    output = partial.open(spec.format, muxer_options(spec, source, passengers.streams))
     passengers.board(output, range(len(source.streams)))
     passengers.start()
     copy_container(source, output, shift, remark)

@@ -70,7 +70,8 @@ class Muxer:
         if self._source_path is not None and copies is not None:
             self._passengers = Passengers(self._source_path, copies, spec, head.shift)
             source = self._passengers.source
-        output = self._output = self._partial.open(spec.format, muxer_options(spec, source))
+        streams = self._passengers.streams if self._passengers is not None else ()
+        output = self._output = self._partial.open(spec.format, muxer_options(spec, source, streams))
         if self._passengers is not None:
             self._passengers.board(output, range(main))
         self._video = add_video(output, head, self._plan, self._settings)

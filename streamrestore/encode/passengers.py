@@ -18,13 +18,11 @@ from streamrestore.encode.passthrough import Plan
 from streamrestore.encode.span import Cutter
 from streamrestore.encode.streams import add_copy, codec_name, describe, open_source, read_packets
 from streamrestore.encode.tags import is_cover
-from streamrestore.encode.times import fill_dts, fill_durations, without_hidden
+from streamrestore.encode.times import fill_dts, fill_durations, without_hidden, without_jumps
 from streamrestore.errors import UnsupportedOutput
 
 REFUSED = (av.error.InvalidDataError, av.error.PatchWelcomeError, av.error.ArgumentError)
 """What FFmpeg raises when it can make nothing of a packet that it is to write; the last, of its times."""
-_JUMP = Fraction(1, 2)
-"""Seconds by which a clock must fall back to count as set anew."""
 
 
 class Passengers:
@@ -37,6 +35,7 @@ class Passengers:
         shift: seconds by which all times are moved.
 
     Attributes:
+        streams: indices of them in the source.
         tick: of the video, in seconds. In containers whose streams all begin together none may begin
             farther than this from the first picture.
         source: opened for this alone.
@@ -48,6 +47,7 @@ class Passengers:
 
     def __init__(self, path: Path, plan: Plan, spec: ContainerSpec, shift: Fraction) -> None:
         self.source: InputContainer = open_source(path)
+        self.streams = plan.copied
         self.counts: Counter[int] = Counter()
         self.undated = self.refused = 0
         self._path, self._plan, self._spec, self._shift = path, plan, spec, shift
@@ -55,20 +55,20 @@ class Passengers:
         self.cutter: Cutter | None = None
         self._losses: Counter[str] = Counter()
         self._moved = 0
+        self._jumps: Counter[int] = Counter()
         self._hidden: Counter[int] = Counter()
         self._copies: dict[int, Stream] = {}
         self._packets: Iterator[Packet[Any]] = iter(())
         self._next: Packet[Any] | None = None
         self._moves: dict[int, int] = {}  # ticks of the source to add, by stream
         self._last: dict[int, int] = {}  # dts of the last packet in ticks of the output
-        self._ends: dict[int, Fraction] = {}  # end of the last packet in seconds of the output
 
     def board(self, output: OutputContainer, indices: range) -> None:
         """Add those of the streams to the output whose index in the source is in `indices`.
 
         All have to be on board before the header of the output is written.
         """
-        for index in self._plan.copied:
+        for index in self.streams:
             stream = self.source.streams[index]
             if index not in indices:
                 continue
@@ -91,7 +91,7 @@ class Passengers:
             packets = read_packets(self.source, streams, self._losses)
             packets = fill_durations(fill_dts(packet for packet in packets if not _is_pause(packet)))
             hides = (lambda time: time + self._shift < 0) if self._spec.edit_lists else (lambda _: False)
-            self._packets = without_hidden(packets, hides, self._hidden)
+            self._packets = without_jumps(without_hidden(packets, hides, self._hidden), self._jumps)
         if self.cutter is not None:
             self._packets = self.cutter.packets(self._packets, streams)
         self._next = next(self._packets, None)
@@ -154,10 +154,9 @@ class Passengers:
     def notes(self) -> list[str]:
         """What was changed, in words."""
         notes = []
-        if self._moved:
-            notes.append(f"{self._moved} packets of copied streams whose time did not increase were moved")
-        if self._hidden:
-            total = sum(self._hidden.values())
+        if moved := self._moved + self._jumps.total():
+            notes.append(f"{moved} packets of copied streams whose time did not increase were moved")
+        if total := self._hidden.total():
             notes.append(f"{total} packets of sound that an edit list of the input hides are left out")
         return notes
 
@@ -186,28 +185,18 @@ class Passengers:
         return -first.dts
 
     def _keep_rising(self, packet: Packet[Any], index: int) -> None:
-        """Move a packet that does not follow the one before it: muxers refuse it.
-
-        A clock that falls back by more than half a second was set anew (joined recordings): all
-        packets after that move with it, so that time goes on.
-        """
+        """Move a packet that does not follow the one before it: muxers refuse it."""
         assert packet.dts is not None
         assert packet.pts is not None
         base = self._copies[index].time_base or packet.time_base
         last, ticks = self._last.get(index), round(packet.dts * packet.time_base / base)
         if last is not None and ticks <= last and packet.stream.type != "subtitle":
-            due, now = (last + 1) * base, packet.dts * packet.time_base
-            jump = due - now > _JUMP
-            if jump:
-                due = max(due, self._ends[index])
-            late = -(-(due - now) // packet.time_base)
+            late = -(-((last + 1) * base - packet.dts * packet.time_base) // packet.time_base)
             packet.dts += late
-            packet.pts = packet.pts + late if jump else max(packet.pts, packet.dts)
-            self._moves[index] += late if jump else 0
+            packet.pts = max(packet.pts, packet.dts)
             self._moved += 1
             ticks = round(packet.dts * packet.time_base / base)
         self._last[index] = ticks
-        self._ends[index] = (packet.dts + (packet.duration or 0)) * packet.time_base
 
     def _attach_cover(self, output: OutputContainer, stream: Stream) -> None:
         """Matroska keeps cover art as an attachment."""

@@ -22,10 +22,15 @@ _MARGIN = 30
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From `begin` to `end`, in seconds of the source's clock; None is where the source begins or ends."""
+    """From `begin` to `end`, in seconds of the source's clock; None is where the source begins or ends.
+
+    Attributes:
+        seek: the source may be read from the middle; not where its clock is set back on the way there.
+    """
 
     begin: Fraction | None = None
     end: Fraction | None = None
+    seek: bool = True
 
     def cut(self, begin: Fraction, end: Fraction) -> tuple[Fraction, Fraction] | None:
         """What of a stretch of time lies in it; None if nothing does."""
@@ -64,7 +69,7 @@ class Cutter:
         Args:
             path: of the source.
         """
-        if self._span.begin is None:
+        if self._span.begin is None or not self._span.seek:
             return
         target = round((self._span.begin - _MARGIN) * av.time_base)
         with open_source(path) as trial:

@@ -32,6 +32,8 @@ _PLAIN_MP4 = _PLAIN_MOV - {"make", "model"} | {
     "compilation", "gapless_playback",
 }  # fmt: skip
 _PLAIN = {"mov": _PLAIN_MOV, "mp4": _PLAIN_MP4}
+_TIME_CODE = "timecode"
+"""Of a whole file: mp4 and mov make a track of it, and tell it of the video then."""
 
 # FFmpeg writes these languages into QuickTime files by other codes than those of ISO 639-2/T only.
 _MAC_LANGUAGES = {
@@ -60,14 +62,20 @@ def is_cover(stream: Stream) -> bool:
     return bool(stream.disposition & Disposition.attached_pic)
 
 
-def muxer_options(spec: ContainerSpec, source: InputContainer | None) -> dict[str, str]:
-    """Options of the muxer that metadata of a source needs to survive."""
+def muxer_options(
+    spec: ContainerSpec, source: InputContainer | None, streams: Collection[int] = ()
+) -> dict[str, str]:
+    """Options of the muxer that metadata of a source needs to survive.
+
+    mp4 holds cover art, or metadata beyond the plain: FFmpeg writes no cover art beside the latter.
+
+    Args:
+        streams: indices of those of the source that are copied.
+    """
     options, plain = dict(spec.options), _PLAIN.get(spec.format)
-    if (
-        source is not None
-        and plain is not None
-        and any(key.lower() not in plain for key in kept(source.metadata))
-    ):
+    if source is None or plain is None or _has_cover(source, streams):
+        return options
+    if any(key.lower() not in plain | {_TIME_CODE} for key in kept(source.metadata)):
         options["movflags"] += "+use_metadata_tags"
     return options
 
@@ -124,9 +132,13 @@ def lost_tags(
     """
     lost = []
     with av.open(str(written), "r", format=spec.format, metadata_errors="surrogateescape") as output:
-        missing = [key for key in _missing(_metadata(source, remark), output.metadata) if key not in without]
+        there, time_code = output.metadata, output.streams.video[0].metadata.get(_TIME_CODE)
+        if time_code is not None:
+            there = {_TIME_CODE: time_code, **there}
+        missing = [key for key in _missing(_metadata(source, remark), there) if key not in without]
         if missing:
-            lost.append(f"metadata ({', '.join(missing)}): {spec.name} does not hold it")
+            beside = " beside cover art" if spec.format in _PLAIN and _has_cover(source, streams) else ""
+            lost.append(f"metadata ({', '.join(missing)}): {spec.name} does not hold it{beside}")
         if source is None:
             return lost
         gone = len(source.chapters()) - chapters - len(output.chapters())
@@ -169,6 +181,10 @@ def color_notes(spec: ContainerSpec, codec: str, color: ColorInfo) -> list[str]:
     if spec.colors or codec in _TELLS_COLOR or color == ColorInfo():
         return []
     return [f"colour tags cannot be stored with {codec} in {spec.name}; mkv and mp4 keep them"]
+
+
+def _has_cover(source: InputContainer | None, streams: Collection[int]) -> bool:
+    return source is not None and any(is_cover(s) for s in source.streams if s.index in streams)
 
 
 def _metadata(source: InputContainer | None, remark: str) -> dict[str, str]:

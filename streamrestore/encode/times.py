@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
+from math import ceil
 from typing import Any
 
 from av.packet import Packet
@@ -14,6 +15,8 @@ from streamrestore.seams import SourceInfo
 
 _FREE_CLOCKS = ("mpegts", "mpeg", "rtsp", "rtp", "sdp")
 """Sources whose clock begins anywhere."""
+_JUMP = Fraction(1, 2)
+"""Seconds by which a clock must fall back to count as set anew."""
 _WAIT_PACKETS = 256
 """Packets that are held back to learn the first decoding time."""
 
@@ -78,6 +81,37 @@ def fill_durations(packets: Iterable[Packet[Any]]) -> Iterator[Packet[Any]]:
             if not packet.duration:
                 packet.duration = max(0, packet.dts - before.get(packet.stream_index, packet.dts))
             before[packet.stream_index] = packet.dts
+        yield packet
+
+
+def without_jumps(packets: Iterable[Packet[Any]], moved: Counter[int]) -> Iterator[Packet[Any]]:
+    """The same packets, moved behind those before them where a clock falls back by more than half a second.
+
+    It was set anew then (joined recordings). Subtitles, which are too few to tell, move with the stream that
+    moved last.
+
+    Args:
+        moved: is told at how many packets of each stream the clock falls back.
+    """
+    moves: dict[int, Fraction] = {}
+    before: dict[int, tuple[Fraction, Fraction]] = {}  # from when to when the last packet lasts
+    latest = Fraction(0)
+    for packet in packets:
+        index, time = packet.stream_index, packet.pts if packet.dts is None else packet.dts
+        if time is None or packet.time_base is None:
+            yield packet
+            continue
+        base = packet.time_base
+        move = latest if packet.stream.type == "subtitle" else moves.get(index, Fraction(0))
+        begin, end = before.get(index, (time * base, time * base))
+        if packet.stream.type != "subtitle" and begin - (time * base + move) > _JUMP:
+            move = moves[index] = latest = ceil((max(begin + base, end) - time * base) / base) * base
+            moved[index] += 1
+        if move:
+            ticks = round(move / base)
+            packet.pts = packet.pts + ticks if packet.pts is not None else None
+            packet.dts = packet.dts + ticks if packet.dts is not None else None
+        before[index] = (time * base + move, (time + (packet.duration or 0)) * base + move)
         yield packet
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
@@ -63,7 +64,19 @@ class GivenPlanes(Given[FrameBatch]):
 
     def restored(self, runner: BranchRunner, strength: float, past: Given[FrameBatch] | None) -> GivenPlanes:
         """See `Given.restored`."""
-        planes = runner.restore_planes(self.frames, strength, past.frames.frames if past else ())
+        return self._with(runner.restore_planes(self.frames, strength, past.frames.frames if past else ()))
+
+    def restored_each(
+        self, runner: BranchRunner, strength: float, pasts: Sequence[Sequence[Frame]]
+    ) -> GivenPlanes:
+        """New frames of frames that have nothing to do with each other.
+
+        Args:
+            pasts: of each, the frames before it.
+        """
+        return self._with(runner.restore_each(self.frames, strength, pasts))
+
+    def _with(self, planes: list[list[Tensor]]) -> GivenPlanes:
         on_cpu = isinstance(self.frames.frames[0].planes[0], np.ndarray)
         frames = tuple(
             replace(frame, planes=tuple(p.cpu().numpy() if on_cpu else p for p in new))

@@ -11,10 +11,11 @@ import msgspec
 import torch
 
 from streamrestore.compute import Choice, Compute, choose_compute
-from streamrestore.engine.given import Frames, as_given
+from streamrestore.engine.given import Frames, GivenPlanes, as_given
 from streamrestore.engine.result import Result, forced
 from streamrestore.engine.stream import Stream
 from streamrestore.errors import UsageError, WeightsError
+from streamrestore.frames import Frame, FrameBatch
 from streamrestore.networks.routernet import RouterNet
 from streamrestore.restore.branch import BranchRunner
 from streamrestore.route import policy
@@ -145,6 +146,20 @@ class Restorer:
             given = given.restored(self.runner(weather, gates), decision.strength, before)
             before = None  # what a second branch sees has passed the first
         return cast("Frames", given.frames)
+
+    def apply_each(
+        self, frames: FrameBatch, decision: Decision, pasts: Sequence[Sequence[Frame]]
+    ) -> FrameBatch:
+        """Do what was decided with frames of several streams, one of each, in one run of the network.
+
+        Args:
+            pasts: of each frame, `Work.past`: those of its own stream right before it, as they were given.
+        """
+        given = GivenPlanes(frames)
+        for weather in decision.branches:
+            given = given.restored_each(self.runner(weather), decision.strength, pasts)
+            pasts = [()] * len(frames)  # what a second branch sees has passed the first
+        return given.frames
 
     def past(self, decision: Decision) -> int:
         """How many frames before the first one `apply` would look at."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from streamrestore.engine import Work, load_restorer
-from streamrestore.frames import FrameBatch
+from streamrestore.frames import Frame, FrameBatch
 from streamrestore.live.config import EngineSettings
 from streamrestore.live.overload import Level
-from streamrestore.live.reduced import at_half
+from streamrestore.live.reduced import Halves, at_half
 from streamrestore.weather import Decision, Weather
 
 
@@ -28,8 +29,10 @@ class Engine(Protocol):
         """A stream's state."""
         ...
 
-    def apply(self, frames: FrameBatch, decision: Decision) -> FrameBatch:
-        """Restore frames of one size and kind by one decision."""
+    def apply_each(
+        self, frames: FrameBatch, decision: Decision, pasts: Sequence[Sequence[Frame]]
+    ) -> FrameBatch:
+        """Restore frames of one size and kind by one decision; each is of a stream of its own."""
         ...
 
 
@@ -43,13 +46,22 @@ class Engines:
 
     full: Engine
     fast: Engine | None = None
+    _halves: Halves = field(default_factory=Halves, init=False)
 
-    def apply(self, level: Level, frames: FrameBatch, decision: Decision) -> FrameBatch:
-        """Restore frames on a level."""
+    def apply(
+        self, level: Level, frames: FrameBatch, decision: Decision, pasts: Sequence[Sequence[Frame]]
+    ) -> FrameBatch:
+        """Restore frames on a level.
+
+        Args:
+            pasts: of each frame, those of its own stream before it that its branch looks at.
+        """
         engine = self.full if self.fast is None or level in ("full", "drop") else self.fast
         if level == "half":
-            return at_half(frames, lambda small: engine.apply(small, decision))
-        return engine.apply(frames, decision)
+            return at_half(
+                frames, pasts, lambda small, before: engine.apply_each(small, decision, before), self._halves
+            )
+        return engine.apply_each(frames, decision, pasts)
 
 
 def load_engines(settings: EngineSettings, *, spare: bool) -> Engines:

@@ -1,6 +1,6 @@
 """The service seen from outside: health, metrics, state and previews, and a page that shows them.
 
-    /healthz   200 as long as the service answers
+    /healthz   200 as long as the service answers and its work goes on
     /readyz    200 if every stream is online, else 503
     /metrics   for Prometheus
     /status    state of all streams as JSON; ?after=SECONDS leaves out what was told before
@@ -43,7 +43,9 @@ from streamrestore.live.state import told
 from streamrestore.live.timeline import Timelines
 
 OPEN = frozenset({"/healthz", "/readyz"})
-"""Tell nothing but that one word; probes need no token for them."""
+"""Tell little but one word; probes need no token for them."""
+STANDSTILL_SECONDS = 60.0
+"""No pictures take so long: a network, or the device it runs on, hangs."""
 CLOSE_SECONDS = 0.5
 """How long those who look may take to say goodbye."""
 
@@ -121,6 +123,10 @@ def application(
     html = resources.files("streamrestore.live").joinpath("page.html").read_text("utf-8")
 
     async def healthz(_: Request) -> Response:
+        standing = status().standing
+        if standing > STANDSTILL_SECONDS:
+            text = f"the same pictures have been at work for {standing:.0f} s; start the service anew\n"
+            return PlainTextResponse(text, status_code=503)
         return PlainTextResponse("alive\n")
 
     async def readyz(_: Request) -> Response:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -11,26 +13,47 @@ from torch import Tensor
 
 from streamrestore.frames import SMALLEST, Frame, FrameBatch
 
-Apply = Callable[[FrameBatch], FrameBatch]
+Pasts: TypeAlias = Sequence[Sequence[Frame]]
+"""Of each frame of a batch, those of its own stream before it."""
+Apply = Callable[[FrameBatch, Pasts], FrameBatch]
 
 
-def at_half(batch: FrameBatch, apply: Apply) -> FrameBatch:
+class Halves:
+    """Small copies of pictures, for as long as somebody has the pictures.
+
+    What a network has seen of a stream it knows again by the very objects.
+    """
+
+    def __init__(self) -> None:
+        self._small: dict[int, Frame] = {}
+
+    def of(self, frame: Frame, batch: FrameBatch) -> Frame:
+        """The small copy of a picture that is like those of a batch."""
+        luma, key = frame.planes[0], id(frame.planes[0])
+        if key not in self._small:
+            self._small[key] = _halved(frame, batch)
+            weakref.finalize(luma, self._small.pop, key, None).atexit = False
+        return self._small[key]
+
+
+def at_half(batch: FrameBatch, pasts: Pasts, apply: Apply, halves: Halves) -> FrameBatch:
     """Restore small copies, and add what that changed, enlarged, to the pictures themselves.
 
     Pictures too small to be halved are restored as they are.
 
     Args:
         apply: restores frames.
+        halves: the same one for all pictures of a stream.
     """
     if min(batch.width, batch.height) < 2 * SMALLEST:
-        return apply(batch)
+        return apply(batch, pasts)
     small = replace(
         batch,
         width=-(-batch.width // 2),
         height=-(-batch.height // 2),
-        frames=tuple(_halved(frame, batch) for frame in batch.frames),
+        frames=tuple(halves.of(frame, batch) for frame in batch.frames),
     )
-    restored = apply(small)
+    restored = apply(small, [[halves.of(frame, batch) for frame in past] for past in pasts])
     peak = batch.format.peak
     frames = tuple(
         replace(frame, planes=tuple(

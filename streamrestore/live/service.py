@@ -68,11 +68,16 @@ class StreamStatus:
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """All that can be told about the service at one moment; `now` is of the clock that times are of."""
+    """All that can be told about the service at one moment; `now` is of the clock that times are of.
+
+    Attributes:
+        standing: seconds that the work on the present pictures has taken so far.
+    """
 
     now: float
     started: float
     streams: tuple[StreamStatus, ...]
+    standing: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
@@ -154,7 +159,9 @@ class LiveService:
                 replace(member.lane.counts), stream.load.copy(), len(member.lane.items),
                 published.get(member.plan.name),
             ))  # fmt: skip
-        return ServiceStatus(now, self._started, tuple(streams))
+        busy_since = self._worker.busy_since
+        standing = 0.0 if busy_since is None else max(0.0, now - busy_since)
+        return ServiceStatus(now, self._started, tuple(streams), standing)
 
     def stop(self) -> None:
         """Ask it to finish what came in, and end; from any thread."""

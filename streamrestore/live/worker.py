@@ -128,6 +128,7 @@ class Worker(threading.Thread):
 
     Attributes:
         error: why it ended too early.
+        busy_since: when the present round began; None between two rounds.
     """
 
     def __init__(
@@ -149,12 +150,15 @@ class Worker(threading.Thread):
         self._spent: dict[str, float] = {}
         """Seconds of this round by stream."""
         self.error: StreamRestoreError | None = None
+        self.busy_since: float | None = None
 
     def run(self) -> None:
         """Work."""
         try:
             while self._lanes.wait():
+                self.busy_since = self._clock()
                 self.round()
+                self.busy_since = None
         except StreamRestoreError as error:
             self.error = error
         except Exception as error:  # noqa: BLE001 - the edge of a thread; it is reported
@@ -244,7 +248,8 @@ class Worker(threading.Thread):
         first = group[0]
         together = replace(first.frames, frames=tuple(task.frames.frames[0] for task in group))
         begun = self._clock()
-        applied = self._engines.apply(first.lane.owner.level, together, first.decision)
+        pasts = [[batch.frames[0] for batch in task.work.past] for task in group]
+        applied = self._engines.apply(first.lane.owner.level, together, first.decision, pasts)
         results = []
         for task, frame in zip(group, applied.frames, strict=True):
             result = replace(task.frames, frames=(frame,))

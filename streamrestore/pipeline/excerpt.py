@@ -36,12 +36,16 @@ class Excerpt:
         start, stop = (round(t / time_base) for t in (clips[0].start_seconds, clips[-1].stop_seconds))
         return Excerpt(None if self.start is None else start, None if self.stop is None else stop)
 
-    def span(self, time_base: Fraction) -> Span | None:
-        """The same in seconds; None if it is the whole."""
+    def span(self, time_base: Fraction, *, seek: bool) -> Span | None:
+        """The same in seconds; None if it is the whole.
+
+        Args:
+            seek: as of `Span`.
+        """
         if self.start is None and self.stop is None:
             return None
         begin, end = (None if tick is None else tick * time_base for tick in (self.start, self.stop))
-        return Span(begin, end)
+        return Span(begin, end, seek)
 
 
 def find_excerpt(spec: str, start: float | None, end: float | None) -> tuple[Excerpt, Fraction | None]:

@@ -44,14 +44,19 @@ def hash_input(paths: Iterable[Path]) -> str:
     return digest.hexdigest()[:_DIGITS]
 
 
-def hash_plan(clips: Sequence[Clip], decisions: Sequence[Decision], *, deinterlace: bool = False) -> str:
+def hash_plan(
+    clips: Sequence[Clip], decisions: Sequence[Decision], *, deinterlace: bool = False, before: str = ""
+) -> str:
     """A digest of what will be done with which pictures.
 
     Probabilities are left out: their last digits may differ between machines.
+
+    Args:
+        before: a digest of the file that this one goes on from; empty if there is none.
     """
     rows = [
         (clip.start, clip.stop, clip.reason, decision.branches, decision.strength)
         for clip, decision in zip(clips, decisions, strict=True)
     ]
-    encoded = msgspec.json.encode((rows, deinterlace))
+    encoded = msgspec.json.encode((rows, deinterlace, before))
     return hashlib.sha256(encoded).hexdigest()[:_DIGITS]

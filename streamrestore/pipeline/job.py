@@ -18,7 +18,7 @@ from streamrestore.pipeline.manifest import Manifest
 from streamrestore.pipeline.mask import read_mask
 from streamrestore.pipeline.plan import Plan, make_restorer, plan_file
 from streamrestore.pipeline.progress import OnProgress, Stop, progress
-from streamrestore.pipeline.refusals import refuse_losses, refuse_pictures
+from streamrestore.pipeline.refusals import UNREAD, refuse_losses, refuse_other_streams, refuse_pictures
 from streamrestore.pipeline.report import JobReport, StreamReport
 from streamrestore.pipeline.resume import restore_in_segments
 from streamrestore.pipeline.runner import Tally
@@ -67,6 +67,8 @@ def restore_file(
         if settings.encode.size_like_input and source_path is None:
             raise UsageError(f"{source.info.name}: --size-like-input takes a video file, whose size is known")
         output_plan = check_output(output, source_path, settings.encode, source.info)
+        if not inputs and not settings.encode.drop_unsupported:
+            refuse_other_streams(source.info)
         name = source.info.name
         read_mask(settings.restore.mask, *source.info.displayed_size)
     stop, on_progress = stop or _never, on_progress or _ignore
@@ -226,7 +228,7 @@ class _Job:
 
 def _streams(info: SourceInfo, report: SinkReport, copied: bool, is_file: bool) -> tuple[StreamReport, ...]:
     """What became of each stream."""
-    unread = "" if is_file else "only files are read once more for their other streams"
+    unread = "" if is_file else UNREAD
     rows = []
     for stream in info.streams:
         packets = report.copied.get(stream.index, 0)

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import msgspec
 
-from streamrestore.decode import open_source
+from streamrestore.decode import input_files, is_set_back, open_source
 from streamrestore.encode import Span
 from streamrestore.engine import GivenPlanes, Restorer
 from streamrestore.errors import Interrupted
@@ -28,6 +28,9 @@ from streamrestore.windows import Clip, ClipCutter
 
 LOOK_EVERY = 6
 """Every sixth picture may be looked at; of those, a few per clip are."""
+
+
+SET_BACK = "the clock is set back in the middle of the file, which is read from its beginning"
 
 
 class FrameTiming(msgspec.Struct, frozen=True):
@@ -47,6 +50,7 @@ class Survey:
     """What a first pass found.
 
     Attributes:
+        spec: what was looked at.
         windows: in which the first picture is number 0.
         estimates: one per clip; none if nothing was classified.
         times: of every picture, in seconds, rising.
@@ -57,6 +61,7 @@ class Survey:
         seconds: that it took.
     """
 
+    spec: str
     info: SourceInfo
     windows: tuple[Clip, ...]
     estimates: tuple[WeatherEstimate, ...]
@@ -85,9 +90,12 @@ def look_at(
         UsageError: the part that is wanted is not in it.
         Interrupted: `stop` said so.
     """
-    began = time.monotonic()
+    began, stop = time.monotonic(), stop or _never
     excerpt, first = find_excerpt(spec, settings.start, settings.end)
-    for seek in (True, False):  # what is not sound does not decode from the middle as it does in a pass
+    files = input_files(spec) if settings.is_part else ()
+    steady = len(files) != 1 or not is_set_back(files[0], stop)
+    # What is not sound does not decode from the middle as it does in a pass.
+    for seek in (True, False) if steady else (False,):
         source = open_source(
             spec,
             threads=settings.restore.decoder_threads,
@@ -100,25 +108,27 @@ def look_at(
             total = None if settings.is_part else info.frame_count
             for batch in source:
                 look.feed(batch)
-                if stop is not None and stop():
+                if stop():
                     raise Interrupted(f"{info.name}: stopped; nothing was written")
                 if on_progress is not None:
                     on_progress(progress("plan", look.frames, total, time.monotonic() - began))
             status = source.status
         if excerpt.start is None or not (status.losses or status.notes):
             break
+    notes = status.notes if steady else status.notes or (SET_BACK,)
     windows, estimates = look.finish()
     origin = look.times[0] if first is None else float(first)
     check_excerpt(info, settings, windows, origin)
     return Survey(
+        spec,
         info,
         tuple(windows),
         tuple(estimates),
         look.times,
         origin,
-        excerpt.narrowed(windows, info.time_base).span(info.time_base),
+        excerpt.narrowed(windows, info.time_base).span(info.time_base, seek=not status.losses and not notes),
         dict(status.losses),
-        tuple(status.notes),
+        tuple(notes),
         look.timing(info.rate),
         look.scan,
         time.monotonic() - began,
@@ -200,3 +210,7 @@ class Look:
         if not inside:
             inside = [min(self._views, key=lambda i: abs(i - clip.start))]
         return [self._views[inside[k]] for k in spread(len(inside))]
+
+
+def _never() -> bool:
+    return False

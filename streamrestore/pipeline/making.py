@@ -243,6 +243,8 @@ def _make_neighbours(task: Task, restorer: Restorer, segments: Sequence[Segment]
             decision = plan.decisions[number]
             if scenes[number] and part.frames[0].index == starts[number]:
                 past = ()
+                if number == 0 and plan.before is not None:
+                    past = plan.before.last(look_back, part, threads=settings.decoder_threads)
             before = replace(part, frames=past)
             past = (*past, *part.frames)[-look_back:] if look_back else ()
             if part.frames[0].index < first.first_frame:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamrestore.decode import open_source
-from streamrestore.errors import UsageError
+from streamrestore.errors import InputNotFound, UsageError
 from streamrestore.frames import FrameBatch, PixelFormat
 
 Region = npt.NDArray[np.bool_]
@@ -74,8 +74,11 @@ def read_mask(specs: Sequence[str], width: int, height: int) -> Mask | None:
 
 
 def _read_region(name: str, width: int, height: int) -> Region:
-    with open_source(name) as source:
-        batch = next(iter(source))
+    try:
+        with open_source(name) as source:
+            batch = next(iter(source))
+    except InputNotFound:
+        raise InputNotFound(f"mask {name}: there is no such picture, and x,y,w,h it is not") from None
     luma = np.asarray(batch.frames[0].planes[0])
     if batch.format.model == "rgb":
         luma = np.max([np.asarray(plane) for plane in batch.frames[0].planes], axis=0)

@@ -11,6 +11,7 @@ from pathlib import Path
 from streamrestore.decode import can_deinterlace, input_files
 from streamrestore.encode import Span
 from streamrestore.engine import Restorer, forced, load_restorer
+from streamrestore.pipeline.before import Before
 from streamrestore.pipeline.fingerprint import hash_input
 from streamrestore.pipeline.look import FrameTiming, Survey, look_at
 from streamrestore.pipeline.overlay import cut_out, lay_over, picture_at
@@ -39,6 +40,7 @@ class Plan:
         losses: what does not, by kind.
         scan: how its pictures are marked, interlaced or not.
         why_kept: why it is not deinterlaced, in words; empty if it is.
+        before: the file of a recording that it goes on from; None if there is none.
     """
 
     info: SourceInfo
@@ -53,6 +55,7 @@ class Plan:
     seconds: float
     scan: Scan
     why_kept: str
+    before: Before | None = None
 
     @property
     def clips(self) -> tuple[ClipReport, ...]:
@@ -138,7 +141,12 @@ def plan_file(
 def plan_series(surveys: Sequence[Survey], settings: JobSettings, restorer: Restorer) -> list[Plan]:
     """Plans for files that are one recording, in order, from what was found in each: decided together."""
     decided = decide(surveys, settings, restorer)
-    return [plan_of(survey, own, settings) for survey, own in zip(surveys, decided, strict=True)]
+    plans = [plan_of(survey, own, settings) for survey, own in zip(surveys, decided, strict=True)]
+    befores = [None, *(_before(*pair) for pair in zip(surveys, plans, strict=True))]
+    return [
+        plan if starts[0] else replace(plan, before=before)
+        for plan, before, starts in zip(plans, befores, scene_starts(surveys), strict=False)
+    ]
 
 
 def decide(surveys: Sequence[Survey], settings: JobSettings, restorer: Restorer) -> list[list[Decision]]:
@@ -191,6 +199,11 @@ def plan_of(
     )
 
 
+def _before(survey: Survey, plan: Plan) -> Before:
+    """A file, for the one that goes on from it."""
+    return Before(survey.spec, plan.windows, plan.info.time_base, plan.is_sound, plan.deinterlace)
+
+
 def _scores(plan: Plan, survey: Survey, restorer: Restorer) -> list[float]:
     """How bad each clip is: what its branches promise, or (if none is restored) the most that any does."""
     starts = [window.start for window in survey.windows]
@@ -217,7 +230,8 @@ def _cut_plan(plan: Plan, times: Sequence[float], begin: float, end: float) -> P
     stop = max(first + 1, picture_at(end - plan.origin, times, plan.origin))
     windows, decisions = cut_out(plan.windows, plan.decisions, times, first, stop)
     base = plan.info.time_base
-    span = Span(*(round(t / base) * base for t in (windows[0].start_seconds, windows[-1].stop_seconds)))
+    at, until = (round(t / base) * base for t in (windows[0].start_seconds, windows[-1].stop_seconds))
+    span = Span(at, until, seek=plan.is_sound)
     return replace(plan, windows=tuple(windows), decisions=tuple(decisions), frames=stop - first, span=span)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from streamrestore.errors import DamagedInput, UnsupportedVideo
+from streamrestore.errors import DamagedInput, UnsupportedOutput, UnsupportedVideo
 from streamrestore.frames import HDR_TRANSFERS, LARGEST, NOT_YCBCR, SMALLEST
 from streamrestore.seams import SourceInfo
+
+UNREAD = "only files are read once more for their other streams"
+"""Why those of an address are left out."""
 
 
 def refuse_pictures(info: SourceInfo, hdr: str) -> None:
@@ -41,6 +44,24 @@ def _hdr_coding(info: SourceInfo) -> str:
     """How brightness of high dynamic range is coded, in words; empty for SDR."""
     marked = "Dolby Vision" if "Dolby Vision" in info.side_data else ""
     return HDR_TRANSFERS.get(info.color.transfer, marked)
+
+
+def refuse_other_streams(info: SourceInfo) -> None:
+    """Refuse an address that has more than one stream: it is read once, for its pictures.
+
+    Raises:
+        UnsupportedOutput: there is another stream; the message names all of them.
+    """
+    others = [
+        f"{s.kind} stream {s.index} ({s.codec or 'no codec'})"
+        for s in info.streams
+        if s.index != info.video.index
+    ]
+    if others:
+        raise UnsupportedOutput(
+            f"{info.name}: {UNREAD}, and it has {', '.join(others)}; "
+            "download it first, or give --drop-unsupported to leave them out"
+        )
 
 
 def refuse_losses(name: str, losses: Mapping[str, int]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 
 from streamrestore import __version__
+from streamrestore.decode import input_files
 from streamrestore.encode import SegmentReport
 from streamrestore.engine import Restorer
 from streamrestore.pipeline.fingerprint import hash_input, hash_plan
@@ -80,11 +81,13 @@ def restore_in_segments(
 
 
 def _fact(task: Task, files: Sequence[Path], restorer: Restorer, cuts: tuple[Segment, ...]) -> JobFact:
+    plan = task.plan
+    before = hash_input(input_files(plan.before.spec)) if plan.before is not None else ""
     return JobFact(
         input=hash_input(files),
         settings=task.settings.digest,
         weights=dict(restorer.status.weights),
-        plan=hash_plan(task.plan.windows, task.plan.decisions, deinterlace=task.plan.deinterlace),
+        plan=hash_plan(plan.windows, plan.decisions, deinterlace=plan.deinterlace, before=before),
         software=f"streamrestore {__version__}, av {av.__version__}",
         segments=cuts,
     )

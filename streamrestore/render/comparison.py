@@ -78,7 +78,7 @@ def compare_files(
         _check_sizes(a, b)
         layout = Layout.of(a.info.displayed_size, mode)
         settings = msgspec.structs.replace(settings, drop_unsupported=True)  # it shows; it need not keep
-        span = part.span(a.info.time_base)
+        span = part.span(a.info.time_base, seek=seek)
         sink = FileSink(output, _info(a.info, layout), settings, source_path=path, span=span)
         stack.callback(sink.abort)
         begin, total = time.monotonic(), (a if between is None else b).info.frame_count

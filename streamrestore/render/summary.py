@@ -75,11 +75,12 @@ def outcome_of(outcome: Outcome) -> str:
 
 
 def _row(outcome: Outcome) -> tuple[str, str, str, str]:
-    """What became of a file, its frames, those restored, and its name."""
+    """What became of a file, its frames, those restored, and its name, or why it failed."""
     name = plain(outcome.output)
     what = outcome_of(outcome)
     if isinstance(outcome, JobFailure):
-        return what, "", "", plain(outcome.input)
+        told = outcome.error if outcome.input in outcome.error else f"{outcome.input}: {outcome.error}"
+        return what, "", "", plain(told)
     if isinstance(outcome, JobSkipped):
         return what, "", "", name
     branches = ", ".join(f"{branch} {count}" for branch, count in restored_frames(outcome.clips).items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -116,6 +117,40 @@ class BranchRunner:
         return restored
 
     @torch.inference_mode()
+    def restore_each(
+        self, batch: FrameBatch, strength: float, pasts: Sequence[Sequence[Frame]]
+    ) -> list[list[Tensor]]:
+        """Likewise, of frames that have nothing to do with each other, in one run of the network.
+
+        Args:
+            pasts: of each frame, those of its own stream before it.
+        """
+        clips = [replace(batch, frames=(frame,)) for frame in batch.frames]
+        if len(clips) == 1 or self._gates is not None or not self._packs(batch):
+            return [
+                self.restore_planes(clip, strength, past)[0] for clip, past in zip(clips, pasts, strict=True)
+            ]
+        turns, network = batch.rotation // 90, self._network_for(batch.coding)
+        planes, codes, seen = [], [], []
+        for frame, past, clip in zip(batch.frames, pasts, clips, strict=True):
+            memory = self._memory_after(past[max(0, len(past) - self.past) :], clip)
+            memory.frames.append(frame)
+            planes.append([native.turned(self._tensor(plane), turns) for plane in frame.planes])
+            codes.append(native.pack(planes[-1], self._network.multiple_of, self._network.unshuffle))
+            maps = native.centred(codes[-1], batch.coding, self._compute.dtype)
+            seen.append(self._seen(network, maps, memory))
+            if self.past:
+                self._memories.append(memory)
+        x = torch.cat([x for x, _ in seen]).contiguous(memory_format=torch.channels_last)
+        contexts = [context for _, context in seen if context is not None]
+        residuals = self._run(network, x, torch.cat(contexts) if contexts else None)
+        out = []
+        for given, code, residual in zip(planes, codes, residuals, strict=True):
+            done = self._added(given, code, residual, strength, batch.coding)
+            out.append([native.turned(plane, -turns).contiguous() for plane in done])
+        return out
+
+    @torch.inference_mode()
     def residuals(self, clip: Iterable[Tensor], past: Sequence[Tensor] = ()) -> Iterator[Tensor]:
         """Residuals (3, H, W) of frames (3, H, W), RGB float32, nominally in [0, 1], one after the other.
 
@@ -152,11 +187,14 @@ class BranchRunner:
         """Restored planes; none if there is no strength, and the frame is only to be remembered."""
         turns = batch.rotation // 90
         planes = [native.turned(self._tensor(plane), turns) for plane in frame.planes]
-        packs = batch.format in FAST_FORMATS and self._network.unshuffle % 2 == 0  # blocks of chroma
-        through = self._through_planes if packs else self._through_rgb
+        through = self._through_planes if self._packs(batch) else self._through_rgb
         memory.frames.append(frame)
         out = through(planes, batch.coding, strength, memory)
         return [native.turned(plane, -turns).contiguous() for plane in out]
+
+    def _packs(self, batch: FrameBatch) -> bool:
+        """Whether planes go in as they are: blocks of chroma are needed for that."""
+        return batch.format in FAST_FORMATS and self._network.unshuffle % 2 == 0
 
     def _through_planes(
         self, planes: list[Tensor], coding: Coding, strength: float | None, memory: _Memory
@@ -166,7 +204,12 @@ class BranchRunner:
         x, context = self._seen(network, native.centred(codes, coding, self._compute.dtype), memory)
         if strength is None:
             return []
-        residual = self._run(network, x, context)[0]
+        return self._added(planes, codes, self._run(network, x, context)[0], strength, coding)
+
+    def _added(
+        self, planes: list[Tensor], codes: Tensor, residual: Tensor, strength: float, coding: Coding
+    ) -> list[Tensor]:
+        """Planes of the sizes of those that were packed as `codes`, with the residual."""
         result = native.add_residual(codes, residual, strength, (1 << coding.depth) - 1)
         return native.unpack(result, [(p.shape[0], p.shape[1]) for p in planes], self._network.unshuffle)
 

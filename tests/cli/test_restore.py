@@ -167,7 +167,7 @@ class TestFolders:
         """Every video has its place, a folder that is made; hidden ones and texts stay out."""
         result = invoke(tree / "in", "-o", tree / "new" / "out", *QUICK)
         assert result.exit_code == 0
-        made = sorted(str(path.relative_to(tree / "new")) for path in (tree / "new").rglob("*.*"))
+        made = sorted(str(path.relative_to(tree / "new")) for path in (tree / "new").rglob("[!.]*.*"))
         assert made == ["out/a.mp4", "out/sub/b.mkv"]
         assert result.stdout.splitlines()[-1] == "2 files: 2 copied"
 
@@ -188,6 +188,27 @@ class TestFolders:
         assert invoke(*arguments, "--crf", "30").stdout.splitlines()[-1] == "3 files: 3 failed"
         assert invoke(*arguments, "--overwrite").stdout.splitlines()[-1] == "3 files: 3 copied"
 
+    def test_done_in_a_container_without_a_comment(self, tree):
+        """The folder of the outputs knows what was written, whatever they can say of themselves."""
+        write_video(tree / "in" / "c.ts", frames=3, size=(32, 24))
+        arguments = (tree / "in", "-o", tree / "out", *QUICK)
+        invoke(*arguments)
+        result = invoke(*arguments)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout.splitlines()[-1] == "3 files: 3 done already"
+
+    def test_done_and_cut_since(self, tree):
+        """An output that is no more what was written is not passed over, nor replaced without a word."""
+        arguments = (tree / "in", "-o", tree / "out", *QUICK)
+        invoke(*arguments)
+        truncate(tree / "out" / "a.mp4", 0.9)
+        result = invoke(*arguments)
+        assert result.exit_code == 1
+        assert f"{tree}/out/a.mp4 was cut or changed since it was written; give --overwrite" in result.stderr
+        assert result.stdout.splitlines()[-1] == "2 files: 1 done already, 1 failed"
+        assert invoke(*arguments, "--overwrite").exit_code == 0
+        assert invoke(*arguments).stdout.splitlines()[-1] == "2 files: 2 done already"
+
     def test_one_bad_file(self, tree):
         """It stops nobody, and is told at the end, too; unless it should."""
         (tree / "in" / "a.mp4").write_text("no video")
@@ -196,7 +217,7 @@ class TestFolders:
         assert result.stderr.count("\n") == 1
         *_, failed, done, total = result.stdout.splitlines()
         assert failed.startswith("failed ")
-        assert failed.endswith(f" {tree}/in/a.mp4")
+        assert f" {tree}/in/a.mp4: FFmpeg cannot read it (" in failed
         assert done.endswith("out/sub/b.mkv")
         assert total == "2 files: 1 copied, 1 failed"
         fast = invoke(tree / "in", "-o", tree / "fast", "--fail-fast", *QUICK)
@@ -211,6 +232,16 @@ class TestFolders:
                 json.loads(line)["report"] for line in result.stderr.splitlines() if '"report"' in line
             ]
             assert [expected in report for report in reports] == [True, True]
+
+    def test_json_line_of_a_bad_file(self, tree):
+        """It says why, and what the program would exit with."""
+        (tree / "in" / "a.mp4").write_text("no video")
+        result = invoke(tree / "in", "-o", tree / "out", "--branch", "none", "--progress", "json")
+        lines = [json.loads(line) for line in result.stderr.splitlines() if line.startswith("{")]
+        failed, done = (line["report"] for line in lines if "report" in line)
+        assert (failed["input"], failed["exit_code"]) == (f"{tree}/in/a.mp4", 1)
+        assert "FFmpeg cannot read it" in failed["error"]
+        assert done["frames"] == 3
 
 
 class TestReport:

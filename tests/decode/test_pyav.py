@@ -335,11 +335,28 @@ class TestBatches:
         joined = tmp_path / "joined.ts"
         joined.write_bytes((tmp_path / "1.ts").read_bytes() + (tmp_path / "2.ts").read_bytes())
 
-        with open_source(joined) as source:
+        with open_source(joined, one_kind=False) as source:
             batches = list(source)
 
         assert [(batch.width, batch.height) for batch in batches] == [(64, 48), (32, 32)]
         assert same([frame for batch in batches for frame in batch.frames], large + small)
+
+    def test_pictures_of_another_size_are_left_out_and_counted(self, tmp_path: Path) -> None:
+        """As damage makes them; the pictures before and after keep their times and count on."""
+        pieces = []
+        for number, size in enumerate([(64, 48), (32, 32), (64, 48)]):
+            write_video(tmp_path / "piece.ts", frames=4, size=size, start=4 * number)
+            pieces.append((tmp_path / "piece.ts").read_bytes())
+        joined = tmp_path / "joined.ts"
+        joined.write_bytes(b"".join(pieces))
+
+        with open_source(joined) as source:
+            frames = [frame for batch in source for frame in batch.frames]
+
+        assert [frame.index for frame in frames] == [*range(8)]
+        assert {plane.shape for frame in frames for plane in frame.planes[:1]} == {(48, 64)}
+        assert source.status.losses["picture of another size or format"] == 4
+        assert any("the first of 32x32 yuv420p at" in note for note in source.status.notes)
 
     def test_change_of_colour_ends_a_batch(self, tmp_path: Path) -> None:
         """Frames of another matrix do not share a batch."""

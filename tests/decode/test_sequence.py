@@ -62,11 +62,14 @@ class TestSequence:
             assert source.info.color.range == Range.FULL
 
     def test_sizes_may_differ(self, tmp_path: Path) -> None:
-        """A picture of another size begins a batch."""
+        """A picture of another size begins a batch, if they are asked for; else it is a loss."""
         write_pictures(tmp_path, "%d.png", [1, 2])
         write_pictures(tmp_path, "%d.png", [3], size=(16, 16))
 
         with open_source(tmp_path / "%d.png") as source:
+            assert [(batch.width, len(batch)) for batch in source] == [(32, 2)]
+        assert source.status.losses.total() == 1
+        with open_source(tmp_path / "%d.png", one_kind=False) as source:
             assert [(batch.width, len(batch)) for batch in source] == [(32, 2), (16, 1)]
 
     def test_a_picture_that_is_broken(self, tmp_path: Path) -> None:

@@ -179,6 +179,48 @@ def test_cover_becomes_an_attachment_of_matroska(rich: Path, tmp_path: Path) -> 
     assert packet_hashes(tmp_path / "out.mkv", "video", 1) == packet_hashes(rich / "rich.mp4", "video", 1)
 
 
+def make_covered(base: Path, path: Path, tags: dict[str, str]) -> None:
+    """Matroska with a cover and tags of the file."""
+    with av.open(str(base)) as old, av.open(str(path), "w") as new:
+        new.metadata.update({"title": "A title", **tags})
+        copies = [new.add_stream_from_template(stream, opaque=True) for stream in old.streams]
+        new.add_attachment("cover.jpg", "image/jpeg", make_cover())
+        for packet in old.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream_index]
+                new.mux(packet)
+
+
+@pytest.mark.parametrize("how", ["encoded", "copied"])
+def test_mp4_keeps_the_cover_and_tells_what_it_does_not_hold_beside_it(
+    rich: Path, tmp_path: Path, how: str
+) -> None:
+    """QuickTime keys, in which metadata beyond the plain are kept, and cover art exclude each other."""
+    source, target = tmp_path / "in.mkv", tmp_path / "out.mp4"
+    make_covered(rich / "base.mkv", source, {"camera": "Seven"})
+
+    report = send(source, target, how)
+
+    assert report.dropped == ()
+    assert packet_hashes(target, "video", 1) == packet_hashes(source, "video", 1)
+    assert "metadata (CAMERA): mp4 does not hold it beside cover art" in report.notes
+    with av.open(str(target)) as container:
+        assert container.metadata["title"] == "A title"
+
+
+def test_a_time_code_of_the_whole_file_goes_with_a_cover(rich: Path, tmp_path: Path) -> None:
+    """It is among what mp4 keeps in the plain way, in a track of its own."""
+    source, target = tmp_path / "in.mkv", tmp_path / "out.mp4"
+    make_covered(rich / "base.mkv", source, {"timecode": "01:02:03:04"})
+
+    report = send(source, target, "encoded")
+
+    assert packet_hashes(target, "video", 1) == packet_hashes(source, "video", 1)
+    assert not [note for note in report.notes if "metadata" in note]
+    with av.open(str(target)) as container:
+        assert container.streams.video[0].metadata["timecode"] == "01:02:03:04"
+
+
 @pytest.mark.parametrize("extension", [".mov", ".mp4", ".mkv"])
 def test_time_code_is_kept(tmp_path: Path, extension: str) -> None:
     """It is a tag of the video; mov and mp4 make its track anew."""

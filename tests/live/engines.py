@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from streamrestore.engine import Work
-from streamrestore.frames import FrameBatch
+from streamrestore.frames import Frame, FrameBatch
 from streamrestore.live.engines import Engines
 from streamrestore.weather import Decision, Weather, WeatherEstimate
 
@@ -23,17 +23,22 @@ class ToldEngine:
     Attributes:
         before_apply: called with the frames; a test may block there.
         applied: (frames in a call, width, branches), as they came.
+        pasts: of the pictures of each call, times of those before them.
     """
 
     before_apply: Callable[[FrameBatch], None] = lambda _: None
     applied: list[tuple[int, int, tuple[Weather, ...]]] = field(default_factory=list)
+    pasts: list[list[list[int]]] = field(default_factory=list)
 
     def stream(self, branch: str = "auto", strength: float = 1.0) -> ToldStream:
         """One that decides for rain, unless the branch is ``none``."""
         return ToldStream(() if branch == "none" else (RAIN,), strength)
 
-    def apply(self, frames: FrameBatch, decision: Decision) -> FrameBatch:
+    def apply_each(
+        self, frames: FrameBatch, decision: Decision, pasts: Sequence[Sequence[Frame]]
+    ) -> FrameBatch:
         """See above."""
+        self.pasts.append([[frame.pts for frame in past] for past in pasts])
         self.applied.append((len(frames), frames.width, decision.branches))
         self.before_apply(frames)
         done = tuple(
@@ -44,15 +49,23 @@ class ToldEngine:
 
 @dataclass
 class ToldStream:
-    """A stream whose decision never changes."""
+    """A stream whose decision never changes.
+
+    Attributes:
+        past: how many frames before the present one its branch looks at.
+    """
 
     branches: tuple[Weather, ...]
     strength: float
+    past: int = 0
+    _seen: list[Any] = field(default_factory=list)
 
     def accept(self, frame: Any, pts: float) -> Work:
         """What is to be done."""
         del pts
-        return Work(frame, Decision(self.branches, self.strength, "classified", SEEN), SEEN)
+        past = tuple(self._seen[len(self._seen) - min(self.past, len(self._seen)) :])
+        self._seen.append(frame)
+        return Work(frame, Decision(self.branches, self.strength, "classified", SEEN), SEEN, past)
 
 
 def told_engines(**arguments: Any) -> Engines:

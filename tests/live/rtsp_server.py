@@ -1,4 +1,5 @@
-"""An RTSP server that sends H.264, for tests: RFC 2326, 3550 and 6184 as far as a camera needs them.
+"""An RTSP server for tests that sends H.264, or MPEG-4 (part 2): RFC 2326, 3550, 6184 and 6416 as far as a
+camera needs them.
 
 It runs in a process of its own, so that a test can freeze it (SIGSTOP: connections stay, nothing comes) and
 kill it (SIGKILL: connections break).
@@ -57,6 +58,7 @@ class Options:
     auth: str = "digest"
     clock: bool = False
     interlaced: bool = False
+    codec: str = "h264"
 
 
 class Camera:
@@ -66,19 +68,20 @@ class Camera:
         width, height = options.size
         self._clock = options.clock
         self._marks = field_marks("yuv420p", options.size, "top") if options.interlaced else None
-        self._encoder = av.CodecContext.create("libx264", "w")
+        self._h264 = options.codec == "h264"
+        self._encoder = av.CodecContext.create("libx264" if self._h264 else "mpeg4", "w")
         self._encoder.width, self._encoder.height, self._encoder.pix_fmt = width, height, "yuv420p"
         self._encoder.time_base, self._encoder.framerate = Fraction(1, options.rate), Fraction(options.rate)
         self._encoder.thread_count = 1
         self._encoder.options = {
             "preset": "ultrafast", "tune": "zerolatency", "x264-params": "keyint=5:slices=1:sliced-threads=0"
-        }  # fmt: skip
+        } if self._h264 else {"g": "5", "qmin": "2", "qmax": "6"}  # fmt: skip
         if options.interlaced:
             self._encoder.flags |= (1 << 18) | (1 << 29)  # interlaced DCT and motion estimation
         self._encoder.open()
 
     def units(self, number: int) -> list[bytes]:
-        """The NAL units of a picture, with the parameter sets before a key picture."""
+        """The NAL units of a picture, with the parameter sets before a key picture; of MPEG-4 all in one."""
         frame = av.VideoFrame(self._encoder.width, self._encoder.height, "yuv420p")
         for plane, level in zip(frame.planes, (40 + number * 5 % 150, 128, 128), strict=True):
             np.frombuffer(plane, np.uint8)[:] = level
@@ -93,6 +96,8 @@ class Camera:
             frame = self._marks.vpull()
         frame.pts, frame.time_base = number, self._encoder.time_base
         data = b"".join(bytes(packet) for packet in self._encoder.encode(frame))
+        if not self._h264:
+            return [data]
         return [unit.rstrip(b"\0") for unit in re.split(rb"\0\0\0?\x01", data) if unit]
 
 
@@ -169,11 +174,16 @@ class Client(threading.Thread):
 
     def _description(self) -> str:
         units = Camera(self._options).units(0)
-        sets = ",".join(base64.b64encode(u).decode() for u in units if u[0] & 31 in (7, 8))
+        if self._options.codec == "h264":
+            sets = ",".join(base64.b64encode(u).decode() for u in units if u[0] & 31 in (7, 8))
+            name, how = "H264", f"packetization-mode=1;sprop-parameter-sets={sets}"
+        else:
+            config = units[0][: units[0].index(b"\0\0\x01\xb6")].hex()  # up to the first picture
+            name, how = "MP4V-ES", f"profile-level-id=1;config={config}"
         return (
             "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=cam\r\nt=0 0\r\na=control:*\r\nm=video 0 RTP/AVP 96\r\n"
-            f"a=rtpmap:96 H264/{CLOCK}\r\na=framerate:{self._options.rate}\r\na=control:video\r\n"
-            f"a=fmtp:96 packetization-mode=1;sprop-parameter-sets={sets}\r\n"
+            f"a=rtpmap:96 {name}/{CLOCK}\r\na=framerate:{self._options.rate}\r\na=control:video\r\n"
+            f"a=fmtp:96 {how}\r\n"
         )
 
     def _set_up(self, transport: str) -> str:
@@ -198,7 +208,7 @@ class Client(threading.Thread):
                     self._packet(1, _report(self._source, due + AHEAD_SECONDS, stamp))
                 units = camera.units(number)
                 for unit in units:
-                    for part, last in _parts(unit):
+                    for part, last in _parts(unit) if self._options.codec == "h264" else _pieces(unit):
                         mark = 0x80 if last and unit is units[-1] else 0
                         head = struct.pack(
                             "!BBHII", 0x80, mark | 96, next(sequence) % 65536, stamp, self._source
@@ -222,6 +232,12 @@ def _parts(unit: bytes) -> Iterator[tuple[bytes, bool]]:
     for index, piece in enumerate(pieces):
         first, last = index == 0, index == len(pieces) - 1
         yield bytes([unit[0] & 0xE0 | 28, first << 7 | last << 6 | unit[0] & 31]) + piece, last
+
+
+def _pieces(data: bytes) -> Iterator[tuple[bytes, bool]]:
+    """A picture of MPEG-4 as payloads of packets."""
+    for i in range(0, len(data), PACKET_BYTES):
+        yield data[i : i + PACKET_BYTES], i + PACKET_BYTES >= len(data)
 
 
 def _report(source: int, seconds: float, stamp: int) -> bytes:
@@ -289,7 +305,8 @@ class Server:
         command = [
             sys.executable, "-m", __name__, f"--port={o.port}", f"--size={o.size[0]}x{o.size[1]}",
             f"--rate={o.rate}", f"--user={o.user}", f"--password={o.password}", f"--auth={o.auth}",
-            *(["--clock"] if o.clock else []), *(["--interlaced"] if o.interlaced else []),
+            f"--codec={o.codec}", *(["--clock"] if o.clock else []),
+            *(["--interlaced"] if o.interlaced else []),
         ]  # fmt: skip
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
         assert self._process.stdout is not None
@@ -317,6 +334,7 @@ def main() -> None:
     parser.add_argument("--user", default="")
     parser.add_argument("--password", default="")
     parser.add_argument("--auth", choices=("digest", "basic"), default="digest")
+    parser.add_argument("--codec", choices=("h264", "mpeg4"), default="h264")
     parser.add_argument("--clock", action="store_true")
     parser.add_argument("--interlaced", action="store_true")
     options = Options(**vars(parser.parse_args()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,12 +26,14 @@ class Running:
 
     Attributes:
         told: (stream, notice) in the order in which they were told.
+        at: when each of them was told, in monotonic seconds.
         error: what the service ended with.
     """
 
     def __init__(self, settings: LiveSettings, engines: Engines, **more: Any) -> None:
         self._changed = threading.Condition()
         self.told: list[tuple[str, Notice]] = []
+        self.at: list[float] = []
         self.error: StreamRestoreError | None = None
         self.service = LiveService(settings, engines, open_publisher(settings), tell=self._hear, **more)
         self._thread = threading.Thread(target=self._run, name="service")
@@ -45,6 +48,24 @@ class Running:
         with self._changed:
             assert self._changed.wait_for(lambda: len(found()) >= times, LIMIT), self.told
             return found()[times - 1]
+
+    def wait_after(self, mark: int, *states: str, times: int = 1) -> float:
+        """When a stream came into one of these states, for the nth time after so many notices."""
+
+        def found() -> list[float]:
+            return [at for at, (_, notice) in self._after(mark) if notice.state in states]
+
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(found()) >= times, LIMIT), self.told[mark:]
+            return found()[times - 1]
+
+    def last(self, mark: int, state: str) -> float:
+        """When a stream last came into a state, after so many notices."""
+        with self._changed:
+            return max(at for at, (_, notice) in self._after(mark) if notice.state == state)
+
+    def _after(self, mark: int) -> list[tuple[float, tuple[str, Notice]]]:
+        return [*zip(self.at[mark:], self.told[mark:], strict=True)]
 
     def states(self, stream: str = "cam1") -> list[str]:
         """All states so far."""
@@ -64,6 +85,7 @@ class Running:
     def _hear(self, stream: str, notice: Notice) -> None:
         with self._changed:
             self.told.append((stream, notice))
+            self.at.append(time.monotonic())
             self._changed.notify_all()
 
     def _run(self) -> None:

@@ -59,6 +59,8 @@ class Reader:
         self.process.leave()
         self.process.how()
         self.process.kill()
+        while not self.process.gone():
+            self.process.how()
 
 
 def file_request(path: Path, **more: object) -> Request:

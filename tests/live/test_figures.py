@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.live.engines import ToldEngine
-from tests.live.figures import experiments
-from tests.live.figures.__main__ import rows
+from tests.live.figures import audiences, experiments, faults
+from tests.live.figures.__main__ import broken, rows
 from tests.live.figures.clock import PERIOD, age_ms, draw, read
 from tests.live.figures.parts import Figures, Promise
 
@@ -37,10 +37,13 @@ def test_what_is_no_clock() -> None:
 @pytest.mark.parametrize(
     "measure",
     [
-        lambda: experiments.restarts(ToldEngine, 1),
+        lambda: faults.restarts(ToldEngine, 1),
         lambda: experiments.overload(ToldEngine, 1.0, (64, 48)),
+        lambda: experiments.eight(ToldEngine, 1.0, 2, (64, 48)),
+        lambda: audiences.late_joiners(ToldEngine, 2),
+        lambda: audiences.curve(ToldEngine, 0.5, 10),
     ],
-    ids=["restarts", "overload"],
+    ids=["restarts", "overload", "eight", "joiners", "curve"],
 )
 def test_smoke(measure) -> None:
     """Nothing is lost uncounted, and nothing is left behind."""
@@ -55,3 +58,4 @@ def test_a_broken_promise_is_shown() -> None:
     figures = Figures("rain", [Promise("dry", "wet", kept=False)], [("water", "3 l")])
 
     assert rows(figures) == ["| rain | dry | wet | **no** |", "| rain | water | 3 l |  |"]
+    assert broken(figures) == ["rain: dry: wet"]

@@ -76,6 +76,19 @@ class TestProbes:
             assert service.ask("healthz")[0] == 200
             assert service.ask("readyz") == (503, "1 of 2 streams online\n")
 
+    def test_work_that_hangs(self, clip: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+        """A service that answers and does nothing is not alive; once it goes on, it is."""
+        monkeypatch.setattr("streamrestore.live.http.STANDSTILL_SECONDS", 0.5)
+        gate = Gate()
+        with watched(clip, engines=told_engines(before_apply=gate)) as service:
+            assert gate.reached.wait(LIMIT)
+            status, text = until(lambda: (told := service.ask("healthz"))[0] != 200 and told)
+            gate.open()
+            until(lambda: service.ask("healthz")[0] == 200)
+
+        assert status == 503
+        assert "at work" in text
+
 
 class TestMetrics:
     """What Prometheus reads."""

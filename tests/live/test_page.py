@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from streamrestore.frames import FrameBatch
+from streamrestore.frames import Frame, FrameBatch
 from streamrestore.live.engines import Engines
 from streamrestore.live.preview import LONGEST_SIDE
 from streamrestore.render.timeline import COLORS
@@ -41,7 +42,9 @@ WHITE = (235, 128, 128)
 class BrightEngine(ToldEngine):
     """What it restores is white, which can be told from what came."""
 
-    def apply(self, frames: FrameBatch, decision: Decision) -> FrameBatch:
+    def apply_each(
+        self, frames: FrameBatch, decision: Decision, pasts: Sequence[Sequence[Frame]]
+    ) -> FrameBatch:
         """See above."""
         done = tuple(
             replace(
@@ -50,7 +53,7 @@ class BrightEngine(ToldEngine):
                     np.full_like(plane, code) for plane, code in zip(frame.planes, WHITE, strict=True)
                 ),
             )
-            for frame in super().apply(frames, decision).frames
+            for frame in super().apply_each(frames, decision, pasts).frames
         )
         return replace(frames, frames=done)
 

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,13 +16,17 @@ import numpy as np
 import pytest
 
 from streamrestore.errors import SessionError, StageError, UsageError
+from streamrestore.live.messages import Request
+from streamrestore.live.process import CaptureProcess
 from streamrestore.transport import Received, Subscriber, subscribe
 from streamrestore.weather import Decision
 from tests.live.engines import RAIN, SEEN, Gate, told_engines
 from tests.live.rtsp_server import AHEAD_SECONDS, Server
 from tests.live.running import LIMIT, Running, running, settings_of
+from tests.live.udp_camera import udp_camera
 from tests.live.web_camera import PAUSE, web_camera
 from tests.media import write_video
+from tests.transport.net import meet
 
 pytestmark = pytest.mark.network
 
@@ -53,7 +58,18 @@ class TestFiles:
         path = tmp_path / "rain.mkv"
         write_video(path, frames=8, pattern="smooth", matrix=1, range=1)
 
-        with running(str(path)) as live, subscribe(live.service.address, timeout=LIMIT) as received:
+        joined = threading.Event()
+
+        def start(request: Request) -> CaptureProcess:
+            assert joined.wait(LIMIT)
+            return CaptureProcess(request)
+
+        with (
+            running(str(path), start=start) as live,
+            subscribe(live.service.address, timeout=LIMIT) as received,
+        ):
+            meet(live.service.publisher, received)
+            joined.set()
             items = []
             while not items or items[-1].kind != "end":
                 items.append(next(received))
@@ -69,7 +85,7 @@ class TestFiles:
         assert all(frame.restored for frame in frames)
         assert frames[0].decision == Decision((RAIN,), 1.0, "classified", SEEN)
         heard = [item.state for item in items if item.stream and item.kind == "status"]
-        assert heard in (["connecting", "online"], ["online"], [])  # a subscriber may come a little late
+        assert heard == ["connecting", "online"]
         assert live.states() == ["connecting", "online", "end"]
         assert live.error is None
 
@@ -147,6 +163,20 @@ class TestCameras:
             ahead = (frame.header.captured_at - frame.header.received_at) / 1e9
             assert abs(ahead - AHEAD_SECONDS) < AHEAD_SECONDS / 2
 
+    def test_over_udp(self) -> None:
+        """MPEG-TS that nobody answers; its rate is the codec's, as nobody waits to measure it."""
+        with (
+            udp_camera() as address,
+            running(address) as live,
+            subscribe(live.service.address, timeout=LIMIT) as received,
+        ):
+            first, second = frames_of(received, 2)
+
+            assert live.wait_for("online").text == "h264 64x48, 25 pictures/s"
+        steps = (second.pts_seconds - first.pts_seconds) * 25
+        assert steps >= 1
+        assert abs(steps - round(steps)) < 0.01
+
     def test_pictures_without_times(self) -> None:
         """They are stamped when they come, not by a rate that is guessed."""
         with (
@@ -223,6 +253,27 @@ class TestCameras:
             live.wait_for("online", times=2)
 
         assert "SIGKILL" in told.text
+
+    def test_back_with_another_codec(self, camera: Server) -> None:
+        """A normal event, and told as one."""
+        with (
+            running(camera.url("u", PASSWORD), session=SOON) as live,
+            subscribe(live.service.address, timeout=LIMIT) as received,
+        ):
+            live.wait_for("online")
+            camera.kill()
+            live.wait_for("backing_off")
+            camera.restart(codec="mpeg4")
+            again = live.wait_for("online", times=2)
+            epoch = live.service.status.streams[0].source.epoch
+            frame = next(item for item in received if item.kind == "frame" and item.epoch == epoch)
+        camera.kill()
+        camera.restart(codec="h264")
+
+        size = camera.options.size
+        assert f"mpeg4 {shown(size)}" in again.text
+        assert f"it was h264 {shown(size)}" in again.text
+        assert frame.image.shape[1::-1] == size
 
     def test_killed_and_back_with_another_resolution(self, camera: Server) -> None:
         """Both are events, not failures: a new epoch, and frames of the new size."""

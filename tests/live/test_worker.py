@@ -172,6 +172,25 @@ def test_pictures_of_a_kind_are_restored_together() -> None:
     ]
 
 
+@pytest.mark.parametrize("batch", [1, 8])
+def test_each_stream_has_its_own_past(batch: int) -> None:
+    """Networks that look back are told what came before in the same stream, alone or in company."""
+    bench = Bench(batch=batch)
+    lanes = [bench.stream(f"cam{n}", latency=9.0) for n in range(2)]
+    for lane in lanes:
+        lane.owner.classifier = ToldStream((RAIN,), 1.0, past=2)
+    for time in (0.0, 1.0, 2.0):
+        for n, lane in enumerate(lanes):
+            bench.put(lane, time + 0.2 * n)
+            if batch == 1:
+                bench.worker.round()
+        if batch > 1:
+            bench.worker.round()
+
+    pasts = [past for call in bench.engine.pasts for past in call]
+    assert pasts == [[], [], [0], [5], [0, 25], [5, 30]]
+
+
 def test_a_flood_does_not_starve_another_stream() -> None:
     """A stream at 10 times the rate gets what is left, the other one all that it needs."""
     bench = Bench(cost=0.05)

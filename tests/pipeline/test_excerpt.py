@@ -189,6 +189,22 @@ class TestBeside:
 
         assert max(offsets(tmp_path / "out.mkv").values()) > Fraction(19, 10)
 
+    @pytest.mark.parametrize(("part", "seconds"), [({"start": 3.0, "end": 5.0}, 2), ({"start": 5.0}, 3)])
+    def test_clock_set_back(
+        self, tmp_path: Path, restorer: Restorer, part: dict[str, float], seconds: int
+    ) -> None:
+        """Of joined recordings the sound goes on where the pictures do: times count from the first one."""
+        camera(tmp_path / "one.ts")
+        (tmp_path / "in.ts").write_bytes((tmp_path / "one.ts").read_bytes() * 2)
+
+        report = run(tmp_path / "in.ts", tmp_path / "out.mkv", restorer, **part)
+
+        assert report.frames == seconds * RATE
+        sound = [float(time) for time in read_times(tmp_path / "out.mkv").audio]
+        assert sound[0] == pytest.approx(0, abs=0.1)
+        assert sound[-1] == pytest.approx(seconds, abs=0.1)
+        assert max(np.diff(sound)) < 0.1
+
     def test_subtitles_chapters_cover(self, tmp_path: Path, restorer: Restorer) -> None:
         """What is shown in the part, for as long as it is; the cover and fonts in any case."""
         camera(tmp_path / "base.mkv")

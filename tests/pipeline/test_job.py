@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,7 @@ from streamrestore.pipeline.job import restore_file
 from streamrestore.pipeline.making import split_batch
 from streamrestore.pipeline.report import JobReport, Progress
 from streamrestore.settings import JobSettings, read_settings, settings_hash
+from tests.decode.test_names import QuietHandler
 from tests.media import Planes, random_planes, read_planes, truncate, write_pictures, write_tone, write_video
 from tests.restore.test_branch import FORMATS, Grey, make_batch
 from tests.restorers import CLEAN_LEVEL, HAZE_LEVEL, RAIN_LEVEL
@@ -359,6 +363,26 @@ class TestBadOutput:
             run(tmp_path / "in.mkv", tmp_path / "out.mkv", restorer, on_progress=seen.append, **restore)
 
         assert seen == []
+
+
+@pytest.mark.network
+def test_an_address_with_sound(tmp_path: Path, restorer: Restorer) -> None:
+    """It is read once, for its pictures: the sound is not lost without a word."""
+    write_video(tmp_path / "in.mkv", frames=3, codec="libx264", audio=True)
+    handler = partial(QuietHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        spec = f"http://127.0.0.1:{server.server_address[1]}/in.mkv"
+        try:
+            with pytest.raises(
+                UnsupportedOutput, match=r"audio stream 1 \(aac\); download it first, or give --drop-"
+            ):
+                run(spec, tmp_path / "out.mkv", restorer)
+            report = run(spec, tmp_path / "out.mkv", restorer, encode={"drop_unsupported": True})
+        finally:
+            server.shutdown()
+    assert [stream.outcome for stream in report.streams] == ["restored", "dropped"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mkv", "out.mkv"]
 
 
 class TestStop:

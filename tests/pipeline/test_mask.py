@@ -93,7 +93,7 @@ class TestRead:
         np.testing.assert_array_equal(mask.region, white[..., 0] > 0)
         with pytest.raises(UsageError, match="its picture is 64x48, the video's 48x64"):
             read_mask([str(tmp_path / "mask.png")], 48, 64)
-        with pytest.raises(InputNotFound):
+        with pytest.raises(InputNotFound, match=r"mask .*: there is no such picture, and x,y,w,h it is not"):
             read_mask([str(tmp_path / "no.png")], 64, 48)
 
 

@@ -6,18 +6,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamrestore.engine import Restorer
 from streamrestore.errors import UsageError
+from streamrestore.pipeline.job import restore_file
 from streamrestore.pipeline.look import look_at
 from streamrestore.pipeline.plan import plan_file, plan_series
 from streamrestore.pipeline.series import LONGEST_PAUSE, Chunk, goes_on, read_created, scene_starts
 from streamrestore.settings import JobSettings, read_settings
 from streamrestore.weather import WeatherEstimate
-from tests.media import write_video
+from tests.media import read_planes, write_video
+from tests.networks.nets import small_expertnet
 from tests.pipeline.test_job import scene
 from tests.restorers import CLEAN_LEVEL, DROPS, HAZE, NOISE, RAIN, RAIN_LEVEL, ByBrightness
 
@@ -148,6 +151,32 @@ class TestPlans:
         survey = look_at(str(tmp_path / "a.mkv"), SETTINGS, restorer)
 
         assert scene_starts([survey, survey]) == [[True, True], [False, True]]
+
+
+@pytest.mark.parametrize(
+    ("later", "goes_on"), [("2025-03-01T10:00:01Z", True), ("2025-03-01T12:00:00Z", False)]
+)
+def test_networks_look_back_into_the_file_before(
+    tmp_path: Path, restorer: Restorer, later: str, goes_on: bool
+) -> None:
+    """The first pictures of a chunk have the past that they would have in one file, unless time passed."""
+    restorer._networks["weather"] = small_expertnet(temporal_radius=2)
+    forced = {"restore": {"branch": "rain"}, "windows": {"clip_seconds": 0.2, "segment_seconds": 0.4}}
+    settings = read_settings(JobSettings, {"series": True, "encode": {"codec": "ffv1"}, **forced})
+    pictures = write_video(tmp_path / "whole.mkv", frames=40, pattern="moving")
+    for name, part, date in (("a", pictures[:25], "2025-03-01T10:00:00Z"), ("b", pictures[25:], later)):
+        write_video(tmp_path / f"{name}.mkv", planes=part, metadata={"creation_time": date})
+    paths = [str(tmp_path / name) for name in ("a.mkv", "b.mkv")]
+
+    plans = plan_series([look_at(path, settings, restorer) for path in paths], settings, restorer)
+    restore_file(paths[1], tmp_path / "series.mkv", settings, plan=plans[1], restorer=restorer)
+    restore_file(str(tmp_path / "whole.mkv"), tmp_path / "one.mkv", settings, restorer=restorer)
+
+    chunk, one = read_planes(tmp_path / "series.mkv").planes, read_planes(tmp_path / "one.mkv").planes[25:]
+    same = [
+        all(np.array_equal(a, b) for a, b in zip(x, y, strict=True)) for x, y in zip(chunk, one, strict=True)
+    ]
+    assert same == [goes_on] * 2 + [True] * 13
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -127,7 +128,7 @@ def could_hold(result: Path, source: Path, index: int, codec: str, scratch: Path
 
 
 def plays(path: Path, *, forgiving: bool = False) -> int:
-    """How many pictures of a file's video ffmpeg decodes.
+    """How many pictures of a file's video ffmpeg decodes; it is looked at alone, without what is copied.
 
     Args:
         forgiving: let errors in the pictures pass, as long as some come.
@@ -136,7 +137,10 @@ def plays(path: Path, *, forgiving: bool = False) -> int:
         Unreadable: it has an error to tell, or nothing comes.
     """
     decode = ("-map", "0:v:0", "-vsync", "passthrough", "-f", "framemd5", "-")
-    text = _run(("ffmpeg", "-v", "error", "-nostdin", "-i", str(path), *decode), tell=not forgiving)
+    with tempfile.TemporaryDirectory() as folder:
+        alone = str(Path(folder, "alone.avi" if path.suffix == ".avi" else "alone.mkv"))
+        _run(("ffmpeg", "-v", "fatal", "-nostdin", "-i", str(path), "-map", "0:v:0", "-c", "copy", alone))
+        text = _run(("ffmpeg", "-v", "error", "-nostdin", "-i", alone, *decode), tell=not forgiving)
     count = sum(line[:1].isdecimal() for line in text.splitlines())
     if not count:
         raise Unreadable("no picture comes")

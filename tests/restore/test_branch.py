@@ -375,6 +375,21 @@ class TestPast:
 
         assert len(seen) == 12
 
+    @pytest.mark.parametrize("make", NETWORKS)
+    @pytest.mark.parametrize("name", ["420", "444", "420 10 bit"])
+    def test_streams_together(self, make: Any, name: str) -> None:
+        """Pictures of several streams go through at once, and each comes out as if it were alone."""
+        network = make()
+        runner = BranchRunner(network, network.branches[0], CPU)
+        streams = [make_batch(FORMATS[name], frames=4, seed=seed) for seed in (1, 2, 3)]
+        expected = [runner.restore_planes(batch, 1.0) for batch in streams]
+
+        for k in range(4):
+            together = replace(streams[0], frames=tuple(batch.frames[k] for batch in streams))
+            found = runner.restore_each(together, 1.0, [batch.frames[:k] for batch in streams])
+            for planes, whole in zip(found, expected, strict=True):
+                assert difference(planes, whole[k]) <= 1  # another order of summation
+
     def test_without_a_past(self) -> None:
         """The first picture stands for those before it."""
         runner = BranchRunner(small_expertnet(temporal_radius=2), "rain", CPU)

@@ -14,7 +14,9 @@ from click.testing import CliRunner
 
 from streamrestore.cli.main import commands
 from streamrestore.engine import load_restorer
+from streamrestore.networks.routernet import RouterNet, RouterNetConfig
 from streamrestore.restore.branch import BranchRunner
+from streamrestore.route.router import Router
 from streamrestore.weather import Weather
 from streamrestore.weights import store
 from tests.media import write_video
@@ -44,14 +46,16 @@ def test_gains(weather: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ship, "SAMPLES", 24)
     clean = [picture(n, (240, 232)) for n in range(2)]
 
-    points = ship.fit_gains(BranchRunner(Grey(0.0), "noise", CPU), weather, clean, seed=1)
+    router = Router(RouterNet(RouterNetConfig()).eval())
+
+    points = ship.fit_gains(BranchRunner(Grey(0.0), "noise", CPU), weather, clean, router, seed=1)
 
     severities, gains = zip(*points, strict=True)
     assert len(points) == 1 + ship.POINTS
     assert severities[0] == 0
     assert list(severities) == sorted(severities)
     assert gains == pytest.approx([0.0] * len(gains), abs=0.01)
-    worse = ship.fit_gains(BranchRunner(Grey(0.2), "noise", CPU), weather, clean, seed=1)
+    worse = ship.fit_gains(BranchRunner(Grey(0.2), "noise", CPU), weather, clean, router, seed=1)
     assert all(b >= a for (_, a), (_, b) in pairwise(worse))
     assert worse[0][1] < 0
 
@@ -68,7 +72,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def arguments(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Of the command, but for the tier and its runs; runs lie beside."""
-    monkeypatch.setattr(ship, "SAMPLES", 8)
+    monkeypatch.setattr(ship, "SAMPLES", 16)
     monkeypatch.setattr(ship, "SIDE", 32)
     for name, network, module in (
         ("uffn", "uffn", small_uffn()),
@@ -150,6 +154,18 @@ def test_some_branches(tmp_path: Path, folder: Path, arguments: list[str]) -> No
     assert store.read_index().tiers["fast"] == {**fast, "haze": "fast-weather"}
     files = {path.stem for path in folder.glob("*.safetensors")}
     assert files == set(store.read_index().files) == {"fast-weather", "fast-noise", "router"}
+
+
+def test_another_router(tmp_path: Path, arguments: list[str]) -> None:
+    """Gains follow its severities: what was fitted to the one before is named."""
+    store.write(tmp_path / "router.safetensors", "routernet", RouterNet(RouterNetConfig()), {})
+    words = ["--noise", str(tmp_path / "fast-noise"), "--router", str(tmp_path / "router.safetensors")]
+
+    first, again = (CliRunner().invoke(ship.main, [*words, *arguments]) for _ in range(2))
+
+    assert first.exit_code == again.exit_code == 0
+    assert "ship these again, too: fast rain, fast raindrop, fast haze\n" in first.output
+    assert "ship these again" not in again.output
 
 
 @pytest.mark.parametrize(

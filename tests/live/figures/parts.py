@@ -5,25 +5,31 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self, TypeAlias
 
 import zmq
 
-from streamrestore.frames import FrameBatch
+from streamrestore.frames import Frame, FrameBatch
 from streamrestore.live.engines import Classifier, Engine
+from streamrestore.live.service import StreamStatus
 from streamrestore.transport import Received, subscribe
 from streamrestore.watch.tally import percentile
 from streamrestore.weather import Decision
 from tests.live.figures.clock import age_ms
+from tests.live.running import Running
 
 LIMIT = 120.0
 """Seconds after which a measurement is given up."""
 LAST_SECONDS = 10.0
 """For what is on its way when a service has ended."""
+
+
+Make: TypeAlias = Callable[[], Engine]
+"""Makes an engine that restores everything it is given."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +69,21 @@ class Seen:
 class Audience(threading.Thread):
     """Reads everything as it comes.
 
+    Args:
+        keys: a client's folder.
+        keep: frames that are remembered.
+
     Attributes:
         frames: in the order in which they came.
         messages: of all kinds.
         lost: messages that were published and did not come, those before the first one included.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, keys: Path | None = None, keep: int | None = None) -> None:
         super().__init__(name="audience", daemon=True)
-        self._received = subscribe(address)
+        self._received = subscribe(address, keys=keys)
         self._changed = threading.Condition()
-        self.frames: list[Seen] = []
+        self.frames: deque[Seen] = deque(maxlen=keep)
         self.messages = self.lost = 0
         self._streams: set[str] = set()
         self.start()
@@ -153,34 +163,61 @@ class Slowed:
         """See `Engine`."""
         return self.engine.stream(branch, strength)
 
-    def apply(self, frames: FrameBatch, decision: Decision) -> FrameBatch:
+    def apply_each(
+        self, frames: FrameBatch, decision: Decision, pasts: Sequence[Sequence[Frame]]
+    ) -> FrameBatch:
         """See `Engine`."""
         due = time.monotonic() + self.seconds * len(frames)
-        result = self.engine.apply(frames, decision)
+        result = self.engine.apply_each(frames, decision, pasts)
         time.sleep(max(0.0, due - time.monotonic()))
         return result
 
 
 @dataclass(frozen=True)
 class Holding:
-    """What this process holds."""
+    """What a process holds."""
 
     descriptors: int
     threads: int
     megabytes: float
 
     @classmethod
-    def now(cls) -> Self:
+    def now(cls, process: int | Literal["self"] = "self") -> Self:
         """At this moment."""
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        told = Path("/proc", str(process))
         return cls(
-            len(list(Path("/proc/self/fd").iterdir())),
-            len(list(Path("/proc/self/task").iterdir())),
-            pages * os.sysconf("SC_PAGE_SIZE") / 1e6,
+            len(list((told / "fd").iterdir())),
+            len(list((told / "task").iterdir())),
+            int((told / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6,
         )
 
     def __str__(self) -> str:
         return f"{self.descriptors} descriptors, {self.threads} threads, {self.megabytes:.0f} MB"
+
+
+def address_of(live: Running) -> str:
+    """Where a service publishes."""
+    assert live.service.address is not None
+    return live.service.address
+
+
+def balanced(stream: StreamStatus) -> bool:
+    """Whether every picture of a stream is accounted for."""
+    return stream.counts.arrived == sum(stream.load.finished.values()) + stream.counts.dropped
+
+
+def accounts(stream: StreamStatus, audience: Audience) -> list[Promise]:
+    """After the end of a service: nothing got lost uncounted."""
+    counts, done, sent = stream.counts, sum(stream.load.finished.values()), stream.published
+    assert sent is not None
+    here, lost = audience.messages, audience.lost
+    return [
+        Promise("pictures in = published + dropped",
+                f"{counts.arrived} = {done - sent.dropped} + {counts.dropped + sent.dropped}",
+                balanced(stream) and len(audience.frames) <= done),
+        Promise("messages published = received + lost on the way", f"{sent.published} = {here} + {lost}",
+                sent.published == here + lost),
+    ]  # fmt: skip
 
 
 def spread(values: list[float], unit: str = "ms") -> str:
