@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from kornia.metrics import ssim
 from torch import Tensor
+
+from training.config import PathRouted
 
 
 def charbonnier(output: Tensor, target: Tensor, eps: float) -> Tensor:
@@ -31,25 +31,13 @@ def joint(output: Tensor, target: Tensor, logits: Tensor, labels: Tensor, weight
     return F.mse_loss(output, target) + weight * F.cross_entropy(logits, labels)
 
 
-@dataclass(frozen=True, slots=True)
-class Lambdas:
-    """Weights in UFFN's loss; the paper does not give them.
-
-    At 25 dB the three terms are about 10, 2 and (before the router has learnt) 1.
-    """
-
-    smooth: float = 1.0
-    structure: float = 10.0
-    path: float = 1.0
-
-
 def uffn(
     output: Tensor,
     target: Tensor,
     logits: Tensor,
     labels: Tensor,
     spent: float,
-    lambdas: Lambdas = Lambdas(),
+    lambdas: PathRouted,
 ) -> Tensor:
     """UFFN's loss (Eq. 3-5): l1 smoothL1 + l2 (1 - SSIM) + cosdecay(l3) CE.
 
@@ -61,6 +49,8 @@ def uffn(
         logits: (N, tasks) of the path router, and labels (N,).
         spent: share of the training that is over, 0 to 1; l3 falls to 0 along a cosine.
     """
+    from kornia.metrics import ssim  # not at the top: other objectives need no kornia
+
     smooth = F.smooth_l1_loss(255 * output, 255 * target, beta=1.0)
     structure = 1 - ssim(output, target, window_size=11, padding="valid").mean()
     decayed = lambdas.path * 0.5 * (1 + math.cos(math.pi * min(1.0, spent)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from training import degrade, layouts
 from training.config import TaskConfig, TrainConfig
-from training.data import DepthPicture, Pair, Picture, Read, read_picture, read_videos, unit
+from training.data import DepthPicture, Pair, Picture, Place, Read, read_picture, read_videos, unit
 from training.motion import Motion, draw_motion
 from training.shards import open_data
 
@@ -34,16 +34,30 @@ RATE = 25.0
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Clips of one task.
+    """Clips, and what a network should make of them.
 
     Attributes:
-        degraded: (N, T, 3, S, S) RGB, nominally in [0, 1]; the present frame first, then the past.
+        tasks: of each.
+        degraded: (N, T, 3, S, S) RGB, nominally in [0, 1]; the present frame first, then the past. Of grey
+            pictures (N, T, 1, S, S).
         target: (N, 3, S, S), the present frame without the task's weather.
+        labels: (N,), for classifiers: the place of the task in the configuration, or a set's own labels.
     """
 
-    task: str
+    tasks: tuple[str, ...]
     degraded: Tensor
     target: Tensor
+    labels: Tensor
+
+    @property
+    def task(self) -> str:
+        """The task of all, or ``mixed``."""
+        return self.tasks[0] if len(set(self.tasks)) == 1 else "mixed"
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        degraded, target, labels = (x.to(device) for x in (self.degraded, self.target, self.labels))
+        return Batch(self.tasks, degraded, target, labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +89,7 @@ def draw_view(rng: np.random.Generator, size: tuple[int, int], task: TaskConfig)
         cut = tuple(int(zoom * rng.uniform(0.85, 1.0) * side) for side in size)
     else:
         # Mostly native pixels; sometimes shrunken ones, whose edges are sharper than any camera's.
-        scale = 1.0 if rng.random() < 0.7 else rng.uniform(1.0, 2.0)
+        scale = 1.0 if task.plain or rng.random() < 0.7 else rng.uniform(1.0, 2.0)
         cut = (int(task.crop * scale), int(task.crop * scale))
     h, w = min(height, cut[0]), min(width, cut[1])
     return View(
@@ -99,7 +113,11 @@ class Samples(Dataset[Batch]):
 
     def __init__(self, config: TrainConfig, data: Path, read: Read = read_picture) -> None:
         self.config = config
+        self.classes = len(config.tasks)
         self.frames = 1 + int(config.shape.get("temporal_radius", 0))
+        self.grey = config.shape.get("channels") == 1
+        if self.grey:
+            read = grey_of(read)
         place = open_data(data)
         self.videos = [clip for name in config.videos for clip in read_videos(place / name, "train")]
         self.clean = [p for name in config.clean for p in layouts.clean(place, name, "train", read)]
@@ -121,11 +139,19 @@ class Samples(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self.config.seed, step])
-        name = str(rng.choice(list(self.config.tasks), p=self.shares))
-        task = self.config.tasks[name]
-        made = [self.sample(rng, name, task) for _ in range(task.batch)]
+        known = list(self.config.tasks)
+        if self.config.mixed:
+            size = self.config.tasks[known[0]].batch
+            names = [str(name) for name in rng.choice(known, size, p=self.shares)]
+        else:
+            name = str(rng.choice(known, p=self.shares))
+            names = [name] * self.config.tasks[name].batch
+        made = [self.sample(rng, name, self.config.tasks[name]) for name in names]
         degraded, target = (torch.stack(tensors) for tensors in zip(*made, strict=True))
-        return Batch(name, degraded, target[:, 0])
+        if self.grey:
+            degraded, target = degraded[:, :, :1], target[:, :, :1]
+        labels = torch.tensor([known.index(name) for name in names])
+        return Batch(tuple(names), degraded, target[:, 0], labels)
 
     def sample(self, rng: np.random.Generator, name: str, task: TaskConfig) -> tuple[Tensor, Tensor]:
         """A damaged clip (T, 3, S, S), present first, and its clean frame (1, 3, S, S)."""
@@ -135,12 +161,12 @@ class Samples(Dataset[Batch]):
         elif kind == "depth":
             degraded, target = self._from_depth(rng, name, self.depth[folder], task)
         else:
-            clean = to_tensor(brighten(rng, self._clip(rng, task)))
+            clip = self._clip(rng, task)
+            clean = to_tensor(unit(clip) if task.plain else brighten(rng, clip))
             if kind == "lights":
                 degraded, target = self._under_light(rng, clean, self.lights[folder], task)
             else:
-                recipe = degrade.draw_recipe(rng, name, identity=task.identity, coded=task.coded)
-                degraded, target = _apply(clean, recipe, rng)
+                degraded, target = _apply(clean, draw_recipe(rng, name, task), rng)
         degraded = degraded.flip(0)
         return degraded if len(degraded) > 1 else degraded.expand(self.frames, -1, -1, -1), target[-1:]
 
@@ -169,7 +195,7 @@ class Samples(Dataset[Batch]):
         pair = pairs[int(rng.integers(len(pairs)))]
         view = draw_view(rng, pair.target.shape[:2], task)
         degraded, target = view.cut(pair.degraded, task.crop), view.cut(pair.target, task.crop)
-        gain = exposure(rng)
+        gain = np.float32(1.0) if task.plain else exposure(rng)
         return to_tensor(unit(degraded) * gain), to_tensor(unit(target) * gain)
 
     def _under_light(
@@ -188,10 +214,10 @@ class Samples(Dataset[Batch]):
     ) -> tuple[Tensor, Tensor]:
         chosen = pictures[int(rng.integers(len(pictures)))]
         view = draw_view(rng, chosen.picture.shape[:2], task)
-        clean = brighten(rng, view.cut(chosen.picture, task.crop))
+        cut = view.cut(chosen.picture, task.crop)
+        clean = unit(cut) if task.plain else brighten(rng, cut)
         depth = torch.from_numpy(view.cut(chosen.inverse_depth, task.crop))
-        recipe = degrade.draw_recipe(rng, name, identity=task.identity, coded=task.coded)
-        return _apply(to_tensor(clean), recipe, rng, depth)
+        return _apply(to_tensor(clean), draw_recipe(rng, name, task), rng, depth)
 
 
 def _source(rng: np.random.Generator, task: TaskConfig) -> tuple[str, str]:
@@ -203,6 +229,14 @@ def _source(rng: np.random.Generator, task: TaskConfig) -> tuple[str, str]:
                 return kind, folder
             place -= share
     return "made", ""
+
+
+def draw_recipe(rng: np.random.Generator, name: str, task: TaskConfig) -> degrade.Recipe:
+    """What happens to a clean clip of a task."""
+    if task.sigma is None:
+        return degrade.draw_recipe(rng, name, identity=task.identity, coded=task.coded)
+    white = replace(degrade.noise.draw(rng, "awgn"), sigma=float(rng.uniform(*task.sigma)))
+    return degrade.Recipe(name, noise=white)
 
 
 def _apply(
@@ -243,13 +277,22 @@ def brighten(rng: np.random.Generator, picture: Picture) -> Floats:
     return clean
 
 
+def grey_of(read: Read) -> Read:
+    """Reads pictures as `read` does, but all three colours have their luma."""
+
+    def grey(path: Place) -> Picture:
+        return np.repeat(cv2.cvtColor(read(path), cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+
+    return grey
+
+
 def to_tensor(pictures: Floats) -> Tensor:
     """A picture (H, W, 3), or (T, H, W, 3) -> (T, 3, H, W)."""
     frames = pictures[None] if pictures.ndim == 3 else pictures
     return torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2)))
 
 
-def batches(samples: Samples, start: int, workers: int) -> Iterator[Batch]:
+def batches(samples: Dataset[Batch], start: int, workers: int) -> Iterator[Batch]:
     """Batches from number `start` on, for ever; made in `workers` processes, or in this one if 0."""
     steps = range(start, 2**40)
     if workers == 0:

@@ -11,41 +11,31 @@ import csv
 import math
 import time
 from pathlib import Path
-from typing import cast
 
 import click
 import cv2
 import msgspec
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from streamrestore.networks import registry
-from streamrestore.networks.basis import from_basis, to_basis
-from streamrestore.networks.rgb import RgbNetwork
 from streamrestore.settings import settings_hash
 from streamrestore.weights import store
-from training import checkpoint
+from training import checkpoint, objectives
 from training.cache import PictureCache
 from training.config import TrainConfig, read_config
 from training.data import read_picture
-from training.losses import charbonnier
+from training.digits import DigitSamples
 from training.samples import Samples, batches
 
 STATE = "checkpoint.safetensors"
+WEIGHTS = "ema.safetensors"
+LOG = "log.csv"
+"""Steps, seconds, and the mean loss of each task since the line before."""
 SAVE_SECONDS = 180.0
 LOG_STEPS = 100
-
-
-def residual_of(network: nn.Module, clips: Tensor, task: str) -> Tensor:
-    """Run a network on clips: (N, T, 3, H, W), the present frame first -> residual (N, 3, H, W)."""
-    if isinstance(getattr(network, "module", network), RgbNetwork):  # Fabric wraps it
-        return cast("Tensor", network(clips[:, 0], task)).float()
-    unshuffle = cast("int", network.config.unshuffle)  # type: ignore[union-attr]
-    x = to_basis(clips.flatten(0, 1), unshuffle).unflatten(0, (len(clips), -1)).flatten(1, 2)
-    residual = network(x.contiguous(memory_format=torch.channels_last), task)
-    return from_basis(residual.float(), unshuffle)
 
 
 def rate_at(step: int, spent: float, config: TrainConfig) -> float:
@@ -62,6 +52,13 @@ def follow(ema: nn.Module, model: nn.Module, decay: float) -> None:
         old.copy_(new)
 
 
+def share_spent(progress: checkpoint.Progress, config: TrainConfig) -> float:
+    """Of the budget; 1 or more when it is over."""
+    if config.steps is not None:
+        return progress.step / config.steps
+    return progress.seconds / (60 * config.minutes) if config.minutes else 1.0
+
+
 def train(
     config: TrainConfig, data: Path, run: Path, workers: int, threads: int, cache: Path | None = None
 ) -> None:
@@ -70,6 +67,11 @@ def train(
     torch.manual_seed(config.seed)
     fabric = Fabric(accelerator="auto", devices=1, precision=config.precision)
     model = registry.build(config.network, config.shape)
+    if config.labelled:
+        samples: Samples | DigitSamples = DigitSamples(config)
+    else:
+        samples = Samples(config, data, PictureCache(cache) if cache else read_picture)
+    objectives.check(config, model, samples.classes)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if config.start_from:
         model.load_state_dict(store.read(Path(config.start_from)).tensors)
@@ -89,7 +91,7 @@ def train(
         if progress.config_hash != settings_hash(config):
             click.echo("its configuration is not what it was")
         progress.config_hash = settings_hash(config)
-    wrapped, optimizer = fabric.setup(model, optimizer)
+    _, optimizer = fabric.setup(model, optimizer)
     ema.to(fabric.device)
 
     cv2.setNumThreads(0)  # a pool would not survive the fork of the workers
@@ -97,21 +99,32 @@ def train(
     def keep() -> None:
         checkpoint.save(run / STATE, progress, model, ema, optimizer)
         notes = {"run": config.name, "minutes": f"{progress.seconds / 60:.1f}", "steps": str(progress.step)}
-        store.write(run / "ema.safetensors", config.network, ema, notes)
+        store.write(run / WEIGHTS, config.network, ema, notes)
 
-    samples = Samples(config, data, PictureCache(cache) if cache else read_picture)
-    budget = config.minutes * 60
     losses: dict[str, list[float]] = {}
     skipped = 0  # steps whose gradient was not finite
+
+    def tell() -> None:
+        means = {task: sum(values) / len(values) for task, values in sorted(losses.items())}
+        losses.clear()
+        words = " ".join(f"{task} {value:.5f}" for task, value in means.items())
+        words += f" skipped {skipped}" if skipped else ""
+        click.echo(f"step {progress.step} {progress.seconds / 60:.1f} min: {words}")
+        row = [progress.step, round(progress.seconds, 1), *(f"{k}={v:.6f}" for k, v in means.items())]
+        with (run / LOG).open("a", newline="") as file:
+            csv.writer(file).writerow(row)
+
     began = saved = time.monotonic()
-    for batch in batches(samples, progress.step, workers):
-        if progress.seconds >= budget:
+    for made in batches(samples, progress.step, workers):
+        spent = share_spent(progress, config)
+        if spent >= 1:
             break
         for group in optimizer.param_groups:
-            group["lr"] = rate_at(progress.step, progress.seconds / budget, config)
-        degraded, target = batch.degraded.to(fabric.device), batch.target.to(fabric.device)
-        residual = residual_of(wrapped, degraded, batch.task)
-        loss = charbonnier(degraded[:, 0] + residual, target, config.tasks[batch.task].eps)
+            group["lr"] = rate_at(progress.step, spent, config)
+        batch = made.to(fabric.device)
+        with fabric.autocast():
+            answer = objectives.ask(config, model, batch)
+        loss = objectives.loss_of(config, answer, batch, spent)
         optimizer.zero_grad()
         fabric.backward(loss)
         norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
@@ -127,17 +140,12 @@ def train(
         progress.seconds += now - began
         began = now
         if progress.step % LOG_STEPS == 0:
-            means = {task: sum(values) / len(values) for task, values in sorted(losses.items())}
-            losses.clear()
-            words = " ".join(f"{task} {value:.5f}" for task, value in means.items())
-            words += f" skipped {skipped}" if skipped else ""
-            click.echo(f"step {progress.step} {progress.seconds / 60:.1f} min: {words}")
-            row = [progress.step, round(progress.seconds, 1), *(f"{k}={v:.6f}" for k, v in means.items())]
-            with (run / "log.csv").open("a", newline="") as file:
-                csv.writer(file).writerow(row)
+            tell()
         if now - saved > SAVE_SECONDS:
             keep()
             saved = now
+    if losses:
+        tell()
     keep()
 
 

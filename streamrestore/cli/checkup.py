@@ -60,8 +60,8 @@ class Checkup(msgspec.Struct, frozen=True):
     versions: dict[str, str]
     machine: Machine
     choices: tuple[Choice, ...]
-    tiers: dict[str, tuple[str, ...]]
-    """Branches of each tier."""
+    tiers: dict[str, dict[str, float | None]]
+    """Branches of each tier: billions of multiply-adds per megapixel, if the weights say."""
     weights: tuple[Check, ...]
     encoders: tuple[Check, ...]
     extras: tuple[Extra, ...]
@@ -113,23 +113,28 @@ def _choices() -> tuple[Choice, ...]:
     return tuple(Choice(choice.name, choice.value, choice.why) for choice in choose_compute().choices)
 
 
-def _weights() -> tuple[dict[str, tuple[str, ...]], tuple[Check, ...]]:
-    """Tiers with their branches, and whether each file is what was published."""
+def _weights() -> tuple[dict[str, dict[str, float | None]], tuple[Check, ...]]:
+    """Tiers with what their branches cost, and whether each file is what was published."""
     from streamrestore.weights import store
 
     try:
         index = store.read_index()
     except StreamRestoreError as error:
         return {}, (Check("weights", problem=str(error)),)
-    checks = []
+    checks, costs = [], dict[str, dict[str, float]]()
     for name in index.files:
         try:
-            digest = store.read_shipped(name).digest
+            weights = store.read_shipped(name)
+            costs[name] = weights.costs
         except StreamRestoreError as error:
             checks.append(Check(name, problem=str(error)))
         else:
-            checks.append(Check(name, f"SHA-256 {digest[:12]}, as published"))
-    return {tier: tuple(branches) for tier, branches in index.tiers.items()}, tuple(checks)
+            checks.append(Check(name, f"SHA-256 {weights.digest[:12]}, as published"))
+    tiers = {
+        tier: {branch: costs.get(name, {}).get(branch) for branch, name in branches.items()}
+        for tier, branches in index.tiers.items()
+    }
+    return tiers, tuple(checks)
 
 
 def _encoders() -> tuple[Check, ...]:

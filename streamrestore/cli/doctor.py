@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import chain
+from itertools import chain, starmap
 from typing import TYPE_CHECKING
 
 import click
@@ -55,7 +55,9 @@ def show(found: Checkup, console: Console) -> None:
     section("Installed", found.versions.items())
     section("Machine", [("system", machine.system), ("cores", str(machine.cores)), ("memory", memory + free)])
     section("Used", [(choice.name, f"{choice.value}: {choice.why}") for choice in found.choices])
-    section("Tiers", [(tier, ", ".join(branches)) for tier, branches in found.tiers.items()])
+    section(
+        "Tiers", [(tier, ", ".join(starmap(_cost, costs.items()))) for tier, costs in found.tiers.items()]
+    )
     section("Weights", map(_told, found.weights))
     section("Encoders", map(_told, found.encoders))
     section("Optional parts", chain.from_iterable(map(_extra, found.extras)))
@@ -63,6 +65,11 @@ def show(found: Checkup, console: Console) -> None:
         console.print(f"problem: {problem}", style="bold red", markup=False)
     if not found.problems:
         console.print("everything that is needed works", style="green")
+
+
+def _cost(branch: str, gmac: float | None) -> str:
+    """A branch, and how much there is to compute for it."""
+    return branch if gmac is None else f"{branch} {gmac:g}"
 
 
 def _told(check: Check) -> tuple[str, str]:

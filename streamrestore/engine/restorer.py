@@ -208,7 +208,9 @@ class Restorer:
         for weather, file in self._files.items():
             weights = self._read(file)
             try:
-                said = msgspec.json.decode(weights.notes["gains"], type=dict[str, list[tuple[float, float]]])
+                said = msgspec.json.decode(
+                    weights.notes[store.GAINS], type=dict[str, list[tuple[float, float]]]
+                )
                 tables[weather] = said[weather]
             except (KeyError, msgspec.MsgspecError) as error:
                 raise WeightsError(

@@ -71,12 +71,24 @@ class UFFNConfig:
         return 2 * half + 1 + 2  # encoder; edges look to that side where its stride looks one less far
 
 
-def instance_norm(width: int) -> nn.GroupNorm:
+def learns_on_cpu(x: Tensor, weight: Tensor) -> bool:
+    """Whether gradients will be computed there, where some of torch's take ten times as long as others."""
+    return x.device.type == "cpu" and torch.is_grad_enabled() and weight.requires_grad
+
+
+class InstanceNorm(nn.GroupNorm):
     """Each map of each picture to mean 0 and variance 1, then scaled and shifted.
 
-    As groups of one map: torch's own InstanceNorm leaves channels_last.
+    As groups of one map: torch's own InstanceNorm leaves channels_last. Gradients do so, and come back.
     """
-    return nn.GroupNorm(width, width)
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not learns_on_cpu(x, self.weight):
+            return super().forward(x)
+        return super().forward(x.contiguous()).contiguous(memory_format=torch.channels_last)
 
 
 def with_edges(x: Tensor) -> Tensor:
@@ -103,6 +115,11 @@ class Smoothing(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         maps, side = x.shape[1], self.kernel.shape[-1]
+        if learns_on_cpu(x, self.kernel):
+            apart = torch.eye(maps, device=x.device)[
+                ..., None, None
+            ]  # each map for itself, as a dense kernel
+            return F.conv2d(x, apart * self.kernel, padding=side // 2)
         return F.conv2d(x, self.kernel.expand(maps, -1, -1, -1), padding=side // 2, groups=maps)
 
 
@@ -118,7 +135,7 @@ class DilatedBlock(nn.Module):
             nn.Sequential(
                 Smoothing(2 * dilation - 1),
                 nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False),
-                instance_norm(width),
+                InstanceNorm(width),
             )
             for _ in range(2)
         )
@@ -169,10 +186,10 @@ class TaskBranch(nn.Module):
         self.gate2 = gate(config, 3)
         self.decoder = nn.Sequential(
             nn.ConvTranspose2d(width, width, 4, stride=2, padding=1, bias=False),
-            instance_norm(width),
+            InstanceNorm(width),
             nn.ReLU(inplace=True),
             nn.Conv2d(width, width, 3, padding=1, bias=False),
-            instance_norm(width),
+            InstanceNorm(width),
             nn.ReLU(inplace=True),
             nn.Conv2d(width, 3, 1),
         )
@@ -221,7 +238,7 @@ class UFFN(RgbNetwork):
             *(
                 nn.Sequential(
                     nn.Conv2d(maps, width, 3, stride=stride, padding=1, bias=False),
-                    instance_norm(width),
+                    InstanceNorm(width),
                     nn.ReLU(inplace=True),
                 )
                 for maps, stride in ((4, 1), (width, 1), (width, 2))

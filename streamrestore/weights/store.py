@@ -36,6 +36,18 @@ class Weights:
     notes: Mapping[str, str]
     digest: str
 
+    @property
+    def costs(self) -> dict[str, float]:
+        """Billions of multiply-adds per megapixel, by branch; of those that the notes tell.
+
+        Raises:
+            WeightsError: the notes cannot be read.
+        """
+        try:
+            return msgspec.json.decode(self.notes.get(COSTS, "{}"), type=dict[str, float])
+        except msgspec.MsgspecError as error:
+            raise WeightsError(f"{self.path}: its metadata do not say what its branches cost") from error
+
     def build(self) -> nn.Module:
         """The network with these weights, in evaluation mode, without gradients.
 
@@ -61,6 +73,8 @@ class Index(msgspec.Struct, frozen=True):
 
 
 FOLDER = Path(__file__).parent
+GAINS, COSTS = "gains", "gmac_per_megapixel"
+"""Notes of shipped weights, JSON by branch: predicted gains, and billions of multiply-adds."""
 
 
 def read_index(folder: Path = FOLDER) -> Index:

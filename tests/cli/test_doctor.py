@@ -21,7 +21,7 @@ def found(monkeypatch):
             "versions": {"torch": "2.13.0"},
             "machine": Machine("Linux", 2, 8_000_000_000, None),
             "choices": (Choice("device", "cpu", "no CUDA device was found"),),
-            "tiers": {"fast": ("rain", "noise")},
+            "tiers": {"fast": {"rain": 9.3, "noise": None}},
             "weights": (Check("fast-noise", "SHA-256 0123, as published"),),
             "encoders": (Check("h264", "libx264 opens"),),
             "extras": (Extra("dali", {}, ("nvidia-dali-cuda130",), "pip install 'streamrestore[dali]'"),),
@@ -38,6 +38,7 @@ def test_healthy(found):
     assert result.exit_code == 0
     assert "cpu: no CUDA device was found" in result.stdout
     assert "8.0 GB" in result.stdout
+    assert "rain 9.3, noise" in result.stdout
     assert "pip install 'streamrestore[dali]'" in [line.strip() for line in result.stdout.splitlines()]
 
 

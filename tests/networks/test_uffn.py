@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from streamrestore.errors import UsageError
-from streamrestore.networks.uffn import UFFN, DilatedBlock, Smoothing, UFFNConfig, instance_norm, with_edges
+from streamrestore.networks import uffn
+from streamrestore.networks.uffn import UFFN, DilatedBlock, InstanceNorm, Smoothing, UFFNConfig, with_edges
 from tests.networks.nets import lively, small_uffn
 
 VARIANTS = ["own", "shared", "none"]
@@ -194,7 +195,7 @@ class TestPaths:
 def test_normalisation() -> None:
     """Groups of one map are InstanceNorm, to rounding, in either memory format and in bf16."""
     x = 3 + 2 * torch.randn(2, 6, 15, 17, generator=torch.Generator().manual_seed(0))
-    norm = lively(instance_norm(6))
+    norm = lively(InstanceNorm(6))
     expected = F.instance_norm(x.double(), weight=norm.weight.double(), bias=norm.bias.double())
 
     for layout in (torch.contiguous_format, torch.channels_last):
@@ -243,3 +244,24 @@ def test_variants_differ_in_gates_alone() -> None:
     assert names["none"] < names["shared"]
     missing = {n.split(".")[0] + n.split(".")[1] for n in names["shared"] - names["none"]}
     assert missing == {"gate1all", "experts1", "experts2", "tasksrain", "taskshaze", "tasksraindrop"}
+
+
+def test_learning_is_the_same_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is faster to learn on a CPU gives what is faster to run, and the same gradients."""
+    network, x = small_uffn().requires_grad_(True).double(), torch.rand(2, 3, 24, 32, dtype=torch.float64)
+
+    def learnt() -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        network.zero_grad()
+        residual = network(x, "haze")
+        residual.square().sum().backward()
+        return residual.detach(), {n: p.grad for n, p in network.named_parameters() if p.grad is not None}
+
+    residual, gradients = learnt()
+    with torch.no_grad():
+        assert torch.allclose(network(x, "haze"), residual, atol=1e-9)
+    monkeypatch.setattr(uffn, "learns_on_cpu", lambda *_: False)
+    plain, expected = learnt()
+
+    assert torch.allclose(plain, residual, atol=1e-9)
+    assert gradients.keys() == expected.keys()
+    assert all(torch.allclose(gradients[name], value, atol=1e-7) for name, value in expected.items())

@@ -8,7 +8,8 @@ import pytest
 
 from streamrestore.errors import UsageError
 from streamrestore.networks import registry
-from training.config import read_config
+from training import objectives
+from training.config import Joint, read_config
 
 ROOT = Path(__file__).parents[2]
 LEAST = "name: a\nnetwork: addunet\ntasks: {noise: {}}\nclean: [clean]\n"
@@ -46,12 +47,17 @@ def test_refused(tmp_path: Path, text: str, words: str) -> None:
         read_config(write(tmp_path, text))
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("train-fast-*.yaml")), ids=lambda p: p.stem)
+OURS = [p for kind in ("fast", "paper") for p in sorted((ROOT / "configs").glob(f"train-{kind}-*.yaml"))]
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda p: p.stem)
 def test_ours(path: Path) -> None:
     """Every configuration that we keep can be read, and builds its network, with a branch for each task."""
     config = read_config(path)
 
     network = registry.build(config.network, config.shape)
 
-    assert set(config.tasks) == set(network.branches)  # type: ignore[arg-type]
+    objectives.check(config, network, len(config.tasks))
+    if not isinstance(config.objective, Joint):  # whose network has one branch for all
+        assert set(config.tasks) == set(network.branches)  # type: ignore[arg-type]
     assert all(task.crop % network.multiple_of == 0 for task in config.tasks.values())  # type: ignore[operator]

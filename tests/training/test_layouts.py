@@ -193,8 +193,8 @@ class TestRefused:
             list(layouts.clean(tmp_path, "ddn:x", "all"))
 
 
-def test_published_config(tmp_path: Path) -> None:
-    """The configuration for the published sets runs on their layouts as it stands."""
+def published(tmp_path: Path) -> None:
+    """All published sets, side by side."""
     ddn(tmp_path / "rainy_image_dataset/training")
     rain100("rain-{}.png", "norain-{}.png")(tmp_path / "RainTrainL")
     rain100("rain-{}.png", "norain-{}.png")(tmp_path / "RainTrainH")
@@ -204,6 +204,10 @@ def test_published_config(tmp_path: Path) -> None:
     raindrop(tmp_path / "raindrop/train")
     write(tmp_path / "BSR/BSDS500/data/images/train/8143.jpg", picture(4, (320, 480)))
 
+
+def test_published_config(tmp_path: Path) -> None:
+    """The configurations for the published sets run on their layouts as they stand."""
+    published(tmp_path)
     made = {}
     for name in ("train-published", "train-published-haze"):
         samples = Samples(read_config(ROOT / f"configs/{name}.yaml"), tmp_path)
@@ -211,3 +215,15 @@ def test_published_config(tmp_path: Path) -> None:
             made[task] = {samples.sample(np.random.default_rng(n), task, diet)[0].shape for n in range(8)}
 
     assert made == {"rain": {(1, 3, 128, 128)}, "raindrop": {(1, 3, 160, 160)}, "haze": {(1, 3, 256, 256)}}
+
+
+@pytest.mark.parametrize(("name", "side", "count"), [("uffn", 240, 8), ("addunet", 64, 16)])
+def test_papers_config(name: str, side: int, count: int, tmp_path: Path) -> None:
+    """Likewise those of the two papers, whose batches have all tasks."""
+    published(tmp_path)
+    samples = Samples(read_config(ROOT / f"configs/train-paper-{name}.yaml"), tmp_path)
+
+    batch = samples[0]
+
+    assert batch.degraded.shape == (count, 1, 3, side, side)
+    assert len(set(batch.tasks)) > 1

@@ -10,7 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.losses import Lambdas, charbonnier, joint, uffn
+from training.config import PathRouted
+from training.losses import charbonnier, joint, uffn
 from training.measures import align_brightness, psnr, ssim, to_8bit, y_full, y_studio
 
 RED = np.zeros((4, 4, 3))
@@ -163,7 +164,7 @@ class TestLoss:
         logits, labels = torch.zeros(1, 3), torch.tensor([2])
 
         def loss(output: torch.Tensor, spent: float = 0.0, **lambdas: float) -> float:
-            only = Lambdas(**{"smooth": 0.0, "structure": 0.0, "path": 0.0, **lambdas})
+            only = PathRouted(**{"smooth": 0.0, "structure": 0.0, "path": 0.0, **lambdas})
             return float(uffn(output, clean, logits, labels, spent, only))
 
         pictures = (x[0].numpy().transpose(1, 2, 0) for x in (degraded, clean))

@@ -211,6 +211,12 @@ class TestBareMachine:
 
         assert out.split() == [str(len(STEMS)), "1"]
 
+    def test_ablations_need_no_pyav(self) -> None:
+        """Nor what is left of the tools that only some of them use."""
+        assert self.run(["av", "kornia", "sklearn"], "import training.ablate.__main__; print(1)").split() == [
+            "1"
+        ]
+
     def test_training_needs_no_pyav(self, packed: Path, tmp_path: Path) -> None:
         """A run from shards, from the command line to its weights."""
         (tmp_path / "run.yaml").write_text(
@@ -220,6 +226,6 @@ class TestBareMachine:
         arguments = [tmp_path / "run.yaml", "--data", packed, "--run", tmp_path / "run", "--workers", 0]
         words = [str(word) for word in (*arguments, "--minutes", 0.005)]
 
-        self.run(["av"], f"from training.train import main\nmain({words!r})")
+        self.run(["av", "kornia"], f"from training.train import main\nmain({words!r})")
 
         assert (tmp_path / "run" / "ema.safetensors").is_file()

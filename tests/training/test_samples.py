@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.lib.stride_tricks import sliding_window_view
 
 from streamrestore.settings import read_settings
 from tests.training.pictures import write_clean, write_depth, write_pairs
-from training.config import TaskConfig, TrainConfig
+from training.config import SquaredError, TaskConfig, TrainConfig
 from training.data import in_part
 from training.motion import Motion
 from training.samples import Batch, Samples, batches, brighten, draw_view
@@ -41,6 +43,11 @@ def config(seed: int = 0, **tasks: dict[str, Any]) -> TrainConfig:
 def equal(a: Batch, b: Batch) -> bool:
     """The same task and numbers."""
     return a.task == b.task and torch.equal(a.degraded, b.degraded) and torch.equal(a.target, b.target)
+
+
+def astuple(batch: Batch) -> tuple[Any, ...]:
+    """Tasks, labels, damaged and clean pictures."""
+    return batch.tasks, batch.labels, batch.degraded, batch.target
 
 
 ALL = {
@@ -111,6 +118,59 @@ class TestBatches:
         assert len(rain) > 12
         for batch in rain:  # inputs of the pairs are half as bright, rounded down
             assert torch.allclose(batch.degraded[:, 0], batch.target / 2, atol=1 / 255)
+
+    def test_mixed(self, data: Path) -> None:
+        """Batches of all tasks, by their shares; labels are the tasks' places."""
+        tasks = {"rain": {"share": 3, "pairs": {"pairs": 1.0}, "plain": True}, "noise": {"sigma": [0, 0]}}
+        squared = {"mixed": True, "objective": SquaredError()}
+        samples = Samples(msgspec.structs.replace(config(**tasks), **squared), data)
+
+        rows = [
+            (task, int(label), d[0], t)
+            for step in range(20)
+            for task, label, d, t in zip(*astuple(samples[step]), strict=True)
+        ]
+
+        assert {(task, label) for task, label, _, _ in rows} == {("rain", 0), ("noise", 1)}
+        assert 0.6 < np.mean([task == "rain" for task, *_ in rows]) < 0.9
+        for task, _, degraded, target in rows:
+            change = target / 2 if task == "rain" else target
+            assert torch.allclose(degraded, change, atol=1 / 255)
+
+    def test_plain(self, data: Path) -> None:
+        """Crops are parts of the pictures, sample by sample."""
+        samples = Samples(config(noise={"sigma": [0, 0], "plain": True, "crop": 24}), data)
+        windows = {
+            np.ascontiguousarray(view).tobytes()
+            for picture in samples.clean
+            for turned in (picture, picture[:, ::-1])
+            for view in sliding_window_view(turned, (24, 24, 3))[:, :, 0].reshape(-1, 24, 24, 3)
+        }
+
+        for target in samples[0].target:
+            codes = (255 * target).round().byte().permute(1, 2, 0)
+            assert codes.numpy().tobytes() in windows
+
+    def test_sigma(self, data: Path) -> None:
+        """White noise between the two, and nothing else."""
+        batch = Samples(config(noise={"sigma": [20, 30], "batch": 9}), data)[0]
+
+        sigmas = 255 * (batch.degraded[:, 0] - batch.target).std(dim=(1, 2, 3))
+
+        assert 19 < float(sigmas.min()) < float(sigmas.max()) < 31
+        assert float(sigmas.max() - sigmas.min()) > 2
+
+    def test_grey(self, data: Path) -> None:
+        """One channel, of clean luma and of noise that is not the mean of three."""
+        settings = config(noise={"sigma": [30, 30], "plain": True})
+        samples = Samples(msgspec.structs.replace(settings, shape={"channels": 1}), data)
+
+        batch = samples[0]
+
+        assert batch.degraded.shape == (2, 1, 1, 32, 32)
+        assert batch.target.shape == (2, 1, 32, 32)
+        noise = batch.degraded[:, 0] - batch.target
+        assert 255 * float(noise.std()) == pytest.approx(30, rel=0.1)
 
     def test_noise_is_not_clipped(self, data: Path) -> None:
         """Benchmarks add it in float; so does training, now and then."""

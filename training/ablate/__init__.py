@@ -1,0 +1,1 @@
+"""Ablations: networks that differ in one thing, trained and measured alike."""
