@@ -48,7 +48,7 @@ class WrongBranchSettings(Settings, frozen=True):
     """What a branch is taken to cost where its weather is not, in dB (fitted: `training.fit_policy`)."""
 
     rain: Cost = 8.4
-    haze: Cost = 5.1
+    haze: Cost = 6.7
     raindrop: Cost = 4.9
     noise: Cost = 3.5
 
