@@ -2,8 +2,8 @@
 
 The first DIR holds the validation sets. Each is restored by its branch, forced, and with the router
 deciding; through arrays (the float or 8-bit RGB that the set has), and through native 4:2:0 planes as a
-video has them. The second holds clean videos (`training.evaluate_clips`). Nothing is selected or tuned on
-either.
+video has them. The second holds clean videos (`training.evaluate_clips`). Nothing should be selected
+or tuned on either; RESULTS.md says where it was.
 """
 
 from __future__ import annotations
